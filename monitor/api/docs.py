@@ -1,0 +1,139 @@
+"""What the OpenAPI document says beyond the code, and the maintenance verbs."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from monitor.errors import BadInput, NotFound
+from monitor.ingest.door import Answer
+from monitor.ingest.event import Event
+from monitor.queries import Query
+from monitor.store.owner import StoreOwner
+
+DESCRIPTION = """Watches deployed model checkpoints from their logged predictions.
+
+Post predictions to `/api/v1/predictions`; everything that the pages show comes from `/api/v1/queries/...`,
+as JSON, CSV, Parquet or Arrow by `Accept` or `format=`. Errors are `{"error": "what happened, and what to do"}`."""
+
+_ERROR: dict[str, Any] = {
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+        }
+    }
+}
+DOOR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "the body as a whole cannot be read", **_ERROR},
+    413: {"description": "the body is too large", **_ERROR},
+    415: {"description": "a Content-Type or Content-Encoding that is not read", **_ERROR},
+    422: {"description": "an Idempotency-Key that was used for another body", **_ERROR},
+    429: {"description": "a bound is reached; Retry-After says when to send again", **_ERROR},
+    507: {"description": "the disk is full; nothing of the request was kept", **_ERROR},
+}
+QUERY_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "a parameter that is not allowed", **_ERROR},
+    404: {"description": "what was asked for does not exist", **_ERROR},
+}
+
+encode = msgspec.json.Encoder().encode
+
+
+def door() -> dict[str, Any]:
+    """Request body, headers and answer of the door."""
+    (event, answer), parts = msgspec.json.schema_components([Event, Answer], ref_template="#/components/schemas/{name}")
+    inline = {name: _inline(schema, parts) for name, schema in (("event", event), ("answer", answer))}
+    one = inline["event"]
+    return {
+        "description": "Each event is accepted or rejected by itself. Acknowledged means on disk.",
+        "parameters": [
+            _header(
+                "Idempotency-Key", "the same key and body count once, however often they are sent, across restarts"
+            ),
+            _header("Content-Encoding", "gzip, or none"),
+            {
+                "name": "dedupe",
+                "in": "query",
+                "required": False,
+                "description": "event_id: rows that are stored already are counted as duplicates and not stored again",
+                "schema": {"type": "string", "enum": ["event_id"]},
+            },
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"oneOf": [one, {"type": "array", "items": one}]}},
+                "application/x-ndjson": {"schema": {"type": "string", "description": "one event a line"}},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "what became of each event",
+                "content": {"application/json": {"schema": inline["answer"]}},
+            }
+        },
+    }
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
+
+
+def _inline(schema: Any, parts: dict[str, Any]) -> Any:
+    """References resolved in place: the document then needs no components of ours."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _inline(parts[schema["$ref"].rsplit("/", 1)[1]], parts)
+        return {key: _inline(value, parts) for key, value in schema.items()}
+    return [_inline(item, parts) for item in schema] if isinstance(schema, list) else schema
+
+
+def query_parameters(found: Query) -> dict[str, Any]:
+    """The parameters of a query for OpenAPI."""
+    schema = found.params.model_json_schema()
+    listed = [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", []),
+            "description": prop.get("description", ""),
+            "schema": {key: value for key, value in prop.items() if key not in ("title", "description")},
+        }
+        for name, prop in schema.get("properties", {}).items()
+    ]
+    listed.append(
+        {
+            "name": "format",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string", "enum": ["json", "csv", "parquet", "arrow"]},
+        }
+    )
+    return {"parameters": listed}
+
+
+def describe(found: Query) -> dict[str, Any]:
+    """One query for people and programs that look around."""
+    schema = found.params.model_json_schema()
+    return {
+        "name": found.name,
+        "doc": found.doc,
+        "parameters": schema.get("properties", {}),
+        "required": schema.get("required", []),
+    }
+
+
+def maintain(owner: StoreOwner, job: str, body: bytes) -> dict[str, Any]:
+    """Do one maintenance verb. Raises NotFound and BadInput."""
+    if job == "retention":
+        return {"job": job, "left_the_store": owner.expire(owner.clock())}
+    if job != "backup":
+        raise NotFound(f"there is no maintenance job {job!r}; there are backup and retention")
+    try:
+        target = Path(orjson.loads(body)["target"])
+    except (ValueError, KeyError, TypeError):
+        raise BadInput('the body must be {"target": "an absolute path to a new folder"}') from None
+    if not target.is_absolute():
+        raise BadInput(f"target is {str(target)!r}: give an absolute path, on the machine of `api`")
+    return {"job": job, "target": str(target), **owner.back_up(target)}

@@ -1,0 +1,262 @@
+"""The command line: `python -m monitor VERB`. Each verb is thin; the work is done where the API does it too."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from monitor.config import Settings, load_settings, widen_websocket_headers
+from monitor.errors import BadInput, WatchpointError
+from monitor.fleet import describe_fleet, load_fleet
+from monitor.logs import set_up_logs
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Watchpoint watches deployed model checkpoints.",
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+
+def main() -> None:
+    """Run a verb; what goes wrong on purpose is one line and exit code 2, never a traceback."""
+    try:
+        cli()
+    except WatchpointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _start(process: str) -> Settings:
+    settings = load_settings()
+    set_up_logs(settings.log_level, process)
+    return settings
+
+
+# -- processes
+
+
+@cli.command()
+def up() -> None:
+    """Start api, app and scheduler on this machine; restart what dies; stop with Ctrl-C or SIGTERM."""
+    from monitor.up import run_all
+
+    settings = _start("up")
+    load_fleet(settings.fleet_file)
+    sys.exit(run_all(settings))
+
+
+@cli.command()
+def api() -> None:
+    """Run the process that owns the store: door, queries, health, metrics."""
+    import uvicorn
+
+    from monitor.api.app import check_listen, create_app
+    from monitor.store.owner import StoreOwner
+
+    settings = _start("api")
+    check_listen(settings.api_host)
+    owner = StoreOwner(settings, load_fleet(settings.fleet_file))
+    owner.claim()  # what is wrong with the store is one line now, instead of a server that fails to start
+    uvicorn.run(
+        create_app(settings, owner),
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=10,
+    )
+
+
+@cli.command()
+def app() -> None:
+    """Run the pages."""
+    import uvicorn
+
+    from monitor.api.app import check_listen
+
+    settings = _start("app")
+    check_listen(settings.app_host)
+    widen_websocket_headers()
+    root = Path(__file__).parent.parent  # Streamlit reads its configuration from the folder that it runs in
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    uvicorn.run(
+        "asgi_app:app",
+        host=settings.app_host,
+        port=settings.app_port,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=3,
+    )
+
+
+@cli.command()
+def scheduler() -> None:
+    """Run the jobs on their schedule."""
+    from monitor.scheduler import run_scheduler
+
+    run_scheduler(_start("scheduler"))
+
+
+# -- checks and data
+
+
+@cli.command()
+def check(file: Annotated[str, typer.Argument(help="a fleet file; default: the one of the settings")] = "") -> None:
+    """Check settings and fleet file, and say what is in them."""
+    from monitor.ingest.redact import build_redactor
+
+    settings = load_settings()
+    path = Path(file or settings.fleet_file)
+    if file and not path.exists():
+        raise BadInput(f"{path} does not exist")
+    fleet = load_fleet(path)
+    build_redactor(fleet.redaction)
+    print(describe_fleet(fleet))
+
+
+@cli.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="JSON Lines, CSV or Parquet, plain or .gz")],
+    importer: Annotated[str, typer.Option(help="which importer; default: told by the content")] = "",
+    map: Annotated[list[str], typer.Option("--map", help="field=COLUMN, several with commas or repeated")] = [],  # noqa: A002, B006
+    set: Annotated[list[str], typer.Option("--set", help="field=VALUE for every row, such as deployment=NAME")] = [],  # noqa: A002, B006
+    timezone: Annotated[str, typer.Option(help="zone of times without an offset")] = "UTC",
+    keep_rest: Annotated[bool, typer.Option(help="keep columns without a field under attrs")] = False,
+    dry_run: Annotated[bool, typer.Option(help="read and count, send nothing")] = False,
+) -> None:
+    """Import a log; importing it again, grown or not, adds only what is new."""
+    from monitor.importers import format_columns, format_summary, open_import, parse_pairs, preview, run_import
+
+    imported = open_import(
+        file,
+        importer=importer or None,
+        mapping=parse_pairs(map, "--map"),
+        constants=parse_pairs(set, "--set"),
+        timezone=timezone,
+        keep_rest=keep_rest,
+    )
+    console.print(format_columns(imported), markup=False, highlight=False)
+    for row in preview(imported, 3):
+        shown = orjson.dumps(row.event, default=str).decode() if row.event else f"line {row.line}: {row.problem}"
+        console.print(f"  e.g. {shown[:400]}", markup=False, highlight=False)
+    from monitor.doors import open_door
+
+    with _progress() as progress:
+        task = progress.add_task("importing" if not dry_run else "reading", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if dry_run:
+            summary = run_import(imported, lambda _: {}, dry_run=True, on_progress=show)
+        else:
+            with open_door(load_settings()) as door:
+                summary = run_import(imported, lambda lines: door.send(lines, dedupe=True), on_progress=show)
+    console.print(format_summary(summary), markup=False, highlight=False)
+    if summary.read and not summary.dry_run and not summary.accepted and not summary.duplicate:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def query(
+    name: Annotated[str, typer.Argument(help="which question; leave it out to see all")] = "",
+    params: Annotated[list[str], typer.Argument(help="parameter=value, repeated for a list")] = [],  # noqa: B006
+    format: Annotated[str, typer.Option("--format", help="table, json, csv, parquet or arrow")] = "table",  # noqa: A002
+    output: Annotated[Path | None, typer.Option(help="a file instead of standard output")] = None,
+) -> None:
+    """Ask the running api one of the registered questions."""
+    from monitor.api.formats import FORMATS
+    from monitor.client.reader import Reader
+
+    reader = Reader(load_settings().api)
+    if not name:
+        for one in reader.names():
+            console.print(
+                f"[bold]{one['name']}[/bold] {', '.join(one['parameters'])}\n    {one['doc'].splitlines()[0]}"
+            )
+        return
+    values: dict[str, Any] = {}
+    for pair in params:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise BadInput(f"{pair!r}: expected parameter=value, such as start=-24h")
+        values.setdefault(key, []).append(value)
+    if format == "table":
+        console.print(
+            reader.query(name, **values).to_string(index=False), markup=False, highlight=False, soft_wrap=True
+        )
+        return
+    if format not in FORMATS:
+        raise BadInput(f"--format is {format!r}: allowed are table, {', '.join(FORMATS)}")
+    body = reader.fetch(name, FORMATS[format], **values)
+    if output:
+        output.write_bytes(body)
+    else:
+        sys.stdout.buffer.write(body)
+
+
+@cli.command()
+def demo(
+    days: Annotated[int, typer.Option(min=1, max=60)] = 14,
+    seed: Annotated[int, typer.Option()] = 7,
+) -> None:
+    """Load days of labelled demo traffic with planted incidents, and a fleet file for it if there is none."""
+    from monitor.demo.load import load_demo
+
+    settings = load_settings()
+    now = datetime.now(UTC)
+    with _progress() as progress:
+        task = progress.add_task("demo traffic", total=days * 86400)
+        print(load_demo(settings, now, days, seed, lambda seconds: progress.update(task, completed=seconds)))
+
+
+@cli.command()
+def backup(target: Annotated[Path, typer.Argument(help="a new or empty folder")]) -> None:
+    """Take a consistent copy of everything, while running or not."""
+    from monitor.doors import open_door
+
+    with open_door(load_settings()) as door:
+        print(
+            orjson.dumps(
+                door.maintain("backup", {"target": str(target.resolve())}), option=orjson.OPT_INDENT_2, default=str
+            ).decode()
+        )
+
+
+@cli.command()
+def restore(source: Annotated[Path, typer.Argument(help="a folder that `backup` made")]) -> None:
+    """Put a backup into the (empty) data folder, after reading it through."""
+    from monitor.store.backup import restore as put_back
+
+    settings = load_settings()
+    manifest = put_back(source, settings.data, datetime.now(UTC))
+    print(f"restored {manifest['predictions']} predictions taken at {manifest['taken_at']} into {settings.data}")
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    import monitor
+
+    print(monitor.version())
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,100 @@
+"""How commands and jobs reach the door: over HTTP while an `api` runs, else by owning the store for as long as they need."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import msgspec
+
+from monitor.config import Settings
+from monitor.errors import BadInput, StoreError, StoreLocked, TooLarge, WatchpointError
+from monitor.fleet import load_fleet
+from monitor.store.owner import StoreOwner
+
+TIMEOUT = httpx.Timeout(600, connect=2)
+
+
+class OpenDoor(Protocol):
+    """What both ways can do."""
+
+    def send(self, lines: Sequence[bytes], *, dedupe: bool = False) -> dict[str, Any]:
+        """Post events, one JSON line each; returns the answer of the door."""
+
+    def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Do a maintenance verb: retention or backup."""
+
+
+@contextmanager
+def open_door(settings: Settings) -> Iterator[OpenDoor]:
+    """The running api; without one, the store itself. Raises StoreError when the store is taken by something that does not answer."""
+    with httpx.Client(base_url=settings.api, timeout=TIMEOUT, trust_env=False) as http:
+        try:
+            http.get("/healthz").raise_for_status()
+        except httpx.HTTPError as error:
+            unreachable = str(error)
+        else:
+            yield _Http(http)
+            return
+    owner = StoreOwner(settings, load_fleet(settings.fleet_file))
+    try:
+        owner.start()
+    except StoreLocked as error:
+        raise StoreError(f"the api at {settings.api} does not answer ({unreachable}), and {error}") from None
+    try:
+        yield _Local(owner)
+    finally:
+        owner.stop()
+
+
+class _Http:
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def send(self, lines: Sequence[bytes], *, dedupe: bool = False) -> dict[str, Any]:
+        params = {"dedupe": "event_id"} if dedupe else None
+        return self._post("/api/v1/predictions", b"\n".join(lines), "application/x-ndjson", params)
+
+    def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._post(f"/api/v1/maintenance/{job}", msgspec.json.encode(body), "application/json", None)
+
+    def _post(self, path: str, body: bytes, kind: str, params: dict[str, str] | None) -> dict[str, Any]:
+        try:
+            response = self._http.post(path, content=body, headers={"Content-Type": kind}, params=params)
+        except httpx.HTTPError as error:
+            raise StoreError(
+                f"{self._http.base_url}{path}: {error or type(error).__name__}; send it again, what was kept counts once"
+            ) from None
+        if response.is_success:
+            return dict(response.json())
+        raise _as_error(response)
+
+
+class _Local:
+    def __init__(self, owner: StoreOwner) -> None:
+        self._owner = owner
+
+    def send(self, lines: Sequence[bytes], *, dedupe: bool = False) -> dict[str, Any]:
+        answer = self._owner.door.accept(b"\n".join(lines), "application/x-ndjson", self._owner.clock(), dedupe=dedupe)
+        return dict(msgspec.to_builtins(answer.result()))
+
+    def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        if job == "retention":
+            return {"job": job, "left_the_store": self._owner.expire(self._owner.clock())}
+        return {"job": job, **self._owner.back_up(Path(body["target"]))}
+
+
+def _as_error(response: httpx.Response) -> WatchpointError:
+    try:
+        message = str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        message = response.text[:500]
+    kinds: dict[int, type[WatchpointError]] = {
+        413: TooLarge,
+        400: BadInput,
+        404: BadInput,
+        415: BadInput,
+        422: BadInput,
+    }
+    return kinds.get(response.status_code, StoreError)(f"{message} (HTTP {response.status_code})")

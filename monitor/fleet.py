@@ -1,0 +1,222 @@
+"""Reads and checks the fleet file `watchpoint.toml`; called by `api` at start and by `python -m monitor check`.
+
+All problems are reported at once, one line each with line number, key, value and what is allowed: nothing starts until
+every one of them is mended. The tables of `Key` below are the whole grammar of the file.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from monitor.records import (
+    DTYPES,
+    ENGINES,
+    RUNTIMES,
+    Checkpoint,
+    Deployment,
+    Fleet,
+    Model,
+    Redaction,
+    RedactionPattern,
+    Slo,
+)
+from monitor.toml_tables import Document, Key, check_table, read_document
+
+REDACTIONS = ("api_key", "email", "phone", "card")
+"""The built-in patterns that the door knows; all are on unless switched off."""
+
+
+def _matching(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: re.fullmatch(pattern, value) is not None
+
+
+def _within(low: float, high: float) -> Callable[[Any], bool]:
+    return lambda value: low <= value <= high  # false for nan
+
+
+def _is_share(value: float) -> bool:
+    return 0 < value < 1
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, brackets of IPv6 that do not close
+        return False
+    return right and "@" not in parts.netloc and not re.search(r"\s", url)
+
+
+def _choice(name: str, names: tuple[str, ...]) -> Key:
+    return Key(name, str, f"one of {', '.join(names)}", names.__contains__)
+
+
+ID = re.compile(r"[A-Za-z0-9._/:-]{1,128}")
+SHARE = "a share between 0 and 1, both excluded, such as 0.99"
+NAME = _matching(r"\S(.{0,254}\S)?")
+VARIABLE = _matching(r"(?!.*[A-Z0-9]{20})[A-Z_][A-Z0-9_]{0,63}")  # twenty without a break look like a key, not a name
+
+MODEL = (Key("description", str),)
+CHECKPOINT = (
+    Key("model", str, "the id of a model in this file", required=True, refers="models"),
+    Key("step", int, "0 or more", _within(0, 2**63 - 1)),
+    Key("parent", str, "the id of another checkpoint in this file", refers="checkpoints"),
+    Key("weights", str, "a local folder or a hub id, such as weights/step-900", NAME),
+    Key("weights_hash", str, "a hash with its algorithm, such as sha256:9f86d0", _matching(r"[a-z0-9-]+:\S{1,256}")),
+    _choice("dtype", DTYPES),
+    _choice("engine", ENGINES),
+    Key("description", str),
+)
+SLO = (
+    Key("availability", float, SHARE, _is_share),
+    Key("latency_ms", float, "more than 0 milliseconds", _within(1e-3, 1e9)),
+    Key("latency_target", float, SHARE, _is_share),
+    Key("min_bad_events", int, "1 or more", _within(1, 1e9)),
+    Key("no_data_after_s", int, "1 or more seconds", _within(1, 1e9)),
+)
+DEPLOYMENT = (
+    Key("checkpoint", str, "the id of a checkpoint in this file", required=True, refers="checkpoints"),
+    Key("environment", str, "1 to 256 characters, such as production", NAME),
+    _choice("runtime", RUNTIMES),
+    Key("url", str, "an address http://... or https://..., without user and password (see key_env)", _is_address),
+    Key(
+        "key_env",
+        str,
+        "the NAME of an environment variable in capitals, such as CHAT_KEY; the key itself never stands in this file",
+        VARIABLE,
+        hidden=True,
+    ),
+    Key("slo", dict, keys=SLO),
+)
+PATTERN = (
+    Key("name", str, "letters, digits and _; a match becomes [name]", _matching("[A-Za-z_][A-Za-z0-9_]{0,63}"), True),
+    Key("pattern", str, "a regular expression (RE2) that is not empty", bool, True),
+)
+REDACTION = (*(Key(name, bool) for name in REDACTIONS), Key("patterns", list, "[[redaction.patterns]]", keys=PATTERN))
+SECTIONS = {"models": MODEL, "checkpoints": CHECKPOINT, "deployments": DEPLOYMENT}
+ROOT = (*(Key(name, dict, f"[{name}.ID]") for name in SECTIONS), Key("redaction", dict, keys=REDACTION))
+
+
+def load_fleet(path: str | Path) -> Fleet:
+    """The fleet file as records; a missing file is an empty fleet. Raises ConfigError with every problem in it."""
+    try:
+        document = read_document(Path(path))
+    except FileNotFoundError:
+        return Fleet()
+    values = check_table(document, document.root, (), ROOT)
+    for name, keys in SECTIONS.items():
+        values[name] = _section(document, name, values.get(name, {}), keys)
+    redaction = values.setdefault("redaction", {})
+    _check_parents(document, values["checkpoints"])
+    _check_targets(document, values["deployments"])
+    _check_pattern_names(document, redaction)
+    document.raise_problems()
+    return _build(values, str(path))
+
+
+def _section(document: Document, name: str, tables: Mapping[str, Any], keys: tuple[Key, ...]) -> dict[str, Any]:
+    """The tables of one section, by id."""
+    found = {}
+    for id_, table in tables.items():
+        if not ID.fullmatch(id_):
+            document.report((name, id_), ": an id is 1 to 128 letters, digits and . _ - / :")
+        if isinstance(table, dict):
+            found[id_] = check_table(document, table, (name, id_), keys)
+        else:
+            document.report((name, id_), f": must be a table [{name}.ID]; allowed in it are {_names(keys)}")
+    return found
+
+
+def _check_parents(document: Document, checkpoints: Mapping[str, Mapping[str, Any]]) -> None:
+    parents = {id_: keys["parent"] for id_, keys in checkpoints.items() if "parent" in keys}
+    for cycle in _cycles(parents):
+        document.report(
+            ("checkpoints", cycle[0], "parent"),
+            f": {' -> '.join(cycle)} goes in a circle; a parent is an earlier checkpoint, and the first one has none",
+        )
+
+
+def _cycles(parents: Mapping[str, str]) -> Iterator[list[str]]:
+    seen: set[str] = set()
+    for start in parents:
+        trail: list[str] = []
+        node = start
+        while node in parents and node not in seen:
+            seen.add(node)
+            trail.append(node)
+            node = parents[node]
+        if node in trail:
+            yield [*trail[trail.index(node) :], node]
+
+
+def _check_targets(document: Document, deployments: Mapping[str, Mapping[str, Any]]) -> None:
+    for id_, keys in deployments.items():
+        slo = keys.get("slo", {})
+        if "latency_target" in slo and "latency_ms" not in document.root["deployments"][id_]["slo"]:
+            place = ("deployments", id_, "slo", "latency_target")
+            document.report(place, f" = {slo['latency_target']:g}: needs latency_ms beside it, the slowest good answer")
+
+
+def _check_pattern_names(document: Document, redaction: Mapping[str, Any]) -> None:
+    taken = [name for name in REDACTIONS if redaction.get(name, True)]
+    for index, pattern in enumerate(redaction.get("patterns", ())):
+        name = pattern.get("name")
+        if name in taken:
+            place = ("redaction", "patterns", index, "name")
+            document.report(place, f' = "{name}": must be a name of its own; in force are {", ".join(taken)}')
+        elif name is not None:
+            taken.append(name)
+
+
+def _build(values: Mapping[str, Any], path: str) -> Fleet:
+    checkpoints = {id_: Checkpoint(id_, **keys) for id_, keys in values["checkpoints"].items()}
+    deployments = {
+        id_: Deployment(
+            id_, model=checkpoints[keys["checkpoint"]].model, **(keys | {"slo": Slo(**keys.get("slo", {}))})
+        )
+        for id_, keys in values["deployments"].items()
+    }
+    switches = {name: on for name, on in values["redaction"].items() if name in REDACTIONS}
+    patterns = tuple(RedactionPattern(**pattern) for pattern in values["redaction"].get("patterns", ()))
+    models = {id_: Model(id_, **keys) for id_, keys in values["models"].items()}
+    return Fleet(models, checkpoints, deployments, Redaction(switches, patterns), path)
+
+
+def _names(keys: tuple[Key, ...]) -> str:
+    return ", ".join(key.name for key in keys)
+
+
+def describe_fleet(fleet: Fleet) -> str:
+    """The fleet in words, as `python -m monitor check` prints it."""
+    if fleet.path is None:
+        return "no fleet file: every deployment in the log appears as unregistered"
+    counted: dict[str, Mapping[str, object]] = {
+        "model": fleet.models,
+        "checkpoint": fleet.checkpoints,
+        "deployment": fleet.deployments,
+    }
+    counts = [f"{len(records)} {word}{'' if len(records) == 1 else 's'}" for word, records in counted.items()]
+    lines = [f"{fleet.path}: {', '.join(counts)}"]
+    lines += [_describe(d, fleet.checkpoints[d.checkpoint]) for d in fleet.deployments.values()]
+    if idle := sorted(fleet.checkpoints.keys() - {d.checkpoint for d in fleet.deployments.values()}):
+        lines.append(f"not deployed: {', '.join(idle)}")
+    switched_on = [name for name in REDACTIONS if fleet.redaction.builtin.get(name, True)]
+    patterns = switched_on + [own.name for own in fleet.redaction.patterns]
+    return "\n".join([*lines, f"redacted: {', '.join(patterns) or 'nothing'}"])
+
+
+def _describe(deployment: Deployment, checkpoint: Checkpoint) -> str:
+    step = f"step {checkpoint.step}" if checkpoint.step is not None else None
+    about = ", ".join(filter(None, (checkpoint.model, step, checkpoint.dtype, checkpoint.engine)))
+    slo = deployment.slo
+    goals = [f"{slo.availability * 100:g} % without error"]
+    if slo.latency_ms is not None:
+        goals.append(f"{slo.latency_target * 100:g} % within {slo.latency_ms:g} ms")
+    key = f", key from {deployment.key_env}" if deployment.key_env else ""
+    where = f"{deployment.runtime} {deployment.url}{key}" if deployment.url else "no url, read from its log only"
+    return (
+        f"  {deployment.id} ({deployment.environment}): {checkpoint.id} ({about}); {where}; {', '.join(goals)}; "
+        f"no data after {slo.no_data_after_s} s"
+    )

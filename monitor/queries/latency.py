@@ -1,0 +1,204 @@
+"""Latency over a whole window, from histograms that merge without loss: distribution, quantiles, comparison."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.queries.registry import ALL, Ask, By, Metric, Moment, Names, Source, query
+from monitor.queries.window import ceil, floor, histogram_grain
+from monitor.stats import histogram
+from monitor.stats.difference import mover_difference, verdict
+from monitor.stats.intervals import Interval, newcombe_difference, wilson
+
+METHOD = "histogram, error at most 0.54 %"
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Histogram of one group: indices of the base-2 grid at scale 6, and counts."""
+
+    indices: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def quantile(self, q: float) -> float:
+        return float(histogram.quantiles(self.indices, self.counts, [q])[0])
+
+    def interval(self, q: float) -> Interval:
+        return histogram.quantile_interval(self.indices, self.counts, q)
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The window that whole histograms cover, and their resolution."""
+
+    start: datetime
+    end: datetime
+    grain: int
+
+
+def covered(ask: Ask, start: datetime, end: datetime) -> Covered:
+    """The asked window, widened to whole histograms."""
+    grain = histogram_grain(start, end, ask.now)
+    return Covered(floor(start, grain), ceil(end, grain), grain)
+
+
+def histograms(ask: Ask, window: Covered, by: str, keys: list[str], source: str, metric: str) -> dict[str, Cells]:
+    """One merged histogram per group, most requests first, at most 50."""
+    key = "'all'" if by == "all" else by
+    table = ask.sql(
+        f"""
+        with cells as (
+            select {key} as key, idx, sum(n)::bigint as n
+            from histograms
+            where grain_s = $grain and bucket >= $start and bucket < $end and source = $source and metric = $metric
+                and (len($keys) = 0 or list_contains($keys::varchar[], {key}))
+            group by all
+        ),
+        shown as (select key, sum(n) as total from cells group by key order by total desc limit 50)
+        select key, idx, n
+        from cells join shown using (key)
+        order by total desc, key, idx
+        """,
+        grain=window.grain,
+        start=window.start,
+        end=window.end,
+        source=source,
+        metric=metric,
+        keys=keys,
+    )
+    names, indices, counts = table["key"].to_numpy(zero_copy_only=False), table["idx"].to_numpy(), table["n"].to_numpy()
+    order = list(dict.fromkeys(names))
+    return {name: Cells(indices[names == name].astype(np.int64), counts[names == name]) for name in order}
+
+
+@query
+def latency_distribution(
+    ask: Ask,
+    *,
+    start: Moment,
+    end: Moment,
+    by: By = "deployment",
+    keys: Names = ALL,
+    source: Source = "production",
+    metric: Metric = "latency_ms",
+) -> pa.Table:
+    """How many successful requests took between low_ms and high_ms, per group, over the window in `from_ts` and `to_ts`."""
+    window = covered(ask, start, end)
+    rows = [
+        (key, float(low), float(high), int(n), cells.total)
+        for key, cells in histograms(ask, window, by, keys, source, metric).items()
+        for low, high, n in zip(histogram.low(cells.indices), histogram.high(cells.indices), cells.counts, strict=True)
+    ]
+    return _table(
+        ["key", "low_ms", "high_ms", "n", "total"], [pa.string(), *[pa.float64()] * 2, *[pa.int64()] * 2], rows, window
+    )
+
+
+@query
+def latency_quantiles(
+    ask: Ask,
+    *,
+    start: Moment,
+    end: Moment,
+    by: By = "deployment",
+    keys: Names = ALL,
+    source: Source = "production",
+    metric: Metric = "latency_ms",
+) -> pa.Table:
+    """p50, p90, p95 and p99 of successful requests per group over the whole window, with 95 % intervals in milliseconds.
+
+    An interval is distribution-free; high_ms is null where there are too few requests to give an upper bound.
+    """
+    window = covered(ask, start, end)
+    rows = [
+        (key, q, cells.quantile(q), *map(_finite, cells.interval(q)), cells.total)
+        for key, cells in histograms(ask, window, by, keys, source, metric).items()
+        for q in QUANTILES
+    ]
+    kinds = [pa.string(), *[pa.float64()] * 4, pa.int64()]
+    return _table(["key", "quantile", "value_ms", "low_ms", "high_ms", "n"], kinds, rows, window)
+
+
+@query
+def compare(ask: Ask, *, start: Moment, end: Moment, a: str, b: str, source: Source = "production") -> pa.Table:
+    """Two deployments over one window: error rate and latency percentiles, each with n, interval, and b - a with its interval.
+
+    Error rates by Newcombe's method, percentiles by MOVER over distribution-free intervals. The requests of the two are
+    taken as independent: this says that they differ, not why.
+    """
+    window = covered(ask, start, end)
+    rows = [_compare_errors(ask, window, a, b, source)]
+    for metric, label, quantiles in (("latency_ms", "", QUANTILES), ("ttft_ms", "ttft_", (0.5, 0.95))):
+        found = histograms(ask, window, "deployment", [a, b], source, metric)
+        none = Cells(np.array([], dtype=np.int64), np.array([], dtype=np.int64))
+        rows += [
+            _compare_quantile(f"{label}p{q * 100:.0f}_ms", found.get(a, none), found.get(b, none), q) for q in quantiles
+        ]
+    names = ["metric", "unit", "a", "a_low", "a_high", "n_a", "b", "b_low", "b_high", "n_b"]
+    names += ["difference", "difference_low", "difference_high", "verdict"]
+    number, text, count = pa.float64(), pa.string(), pa.int64()
+    kinds = [text, text, *[number] * 3, count, *[number] * 3, count, *[number] * 3, text]
+    return _table(names, kinds, rows, window)
+
+
+def _compare_errors(ask: Ask, window: Covered, a: str, b: str, source: str) -> tuple[object, ...]:
+    table = ask.sql(
+        """
+        select deployment, sum(n)::bigint as n, coalesce(sum(n) filter (error_type <> ''), 0)::bigint as errors
+        from counts
+        where grain_s = $grain and bucket >= $start and bucket < $end and source = $source and deployment in ($a, $b)
+        group by deployment
+        """,
+        grain=window.grain,
+        start=window.start,
+        end=window.end,
+        source=source,
+        a=a,
+        b=b,
+    )
+    found = {row["deployment"]: (row["errors"], row["n"]) for row in table.to_pylist()}
+    (bad_a, n_a), (bad_b, n_b) = found.get(a, (0, 0)), found.get(b, (0, 0))
+    share_a, share_b = bad_a / n_a if n_a else math.nan, bad_b / n_b if n_b else math.nan
+    difference = newcombe_difference(bad_b, n_b, bad_a, n_a)
+    sides = (share_a, *wilson(bad_a, n_a)), (share_b, *wilson(bad_b, n_b))
+    return _comparison("error_rate", "share", *sides, n_a, n_b, difference)
+
+
+def _compare_quantile(name: str, a: Cells, b: Cells, q: float) -> tuple[object, ...]:
+    side_a, side_b = (a.quantile(q), *a.interval(q)), (b.quantile(q), *b.interval(q))
+    return _comparison(name, "ms", side_a, side_b, a.total, b.total, mover_difference(*side_b, *side_a))
+
+
+def _comparison(
+    metric: str,
+    unit: str,
+    a: tuple[float, float, float],
+    b: tuple[float, float, float],
+    n_a: int,
+    n_b: int,
+    difference: Interval,
+) -> tuple[object, ...]:
+    sides = (*map(_finite, a), n_a, *map(_finite, b), n_b)
+    return (metric, unit, *sides, _finite(b[0] - a[0]), *map(_finite, difference), verdict(*difference))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _table(names: list[str], kinds: list[pa.DataType], rows: Sequence[tuple[object, ...]], window: Covered) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    arrays = {name: pa.array(list(column), kind) for name, kind, column in zip(names, kinds, columns, strict=True)}
+    arrays["method"] = pa.array([METHOD] * len(rows), pa.string())
+    for name, moment in (("from_ts", window.start), ("to_ts", window.end)):
+        arrays[name] = pa.array([moment] * len(rows), pa.timestamp("us", tz="UTC"))
+    return pa.table(arrays)

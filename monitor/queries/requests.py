@@ -1,0 +1,185 @@
+"""Raw predictions: lists with filters and keyset paging, one request whole, and what the door refused."""
+
+import base64
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import orjson
+import pyarrow as pa
+from pydantic import Field
+
+from monitor.errors import BadInput, NotFound
+from monitor.queries.registry import ALL, Ask, Moment, Names, Source, query
+from monitor.store.archive import EVER, FOREVER, raw_relation
+
+PageSize = Annotated[int, Field(ge=1, le=500, description="rows per page")]
+Cursor = Annotated[str, Field(description="the `cursor` of the last row of the page before; empty: the first page")]
+Text = Annotated[str, Field(max_length=500)]
+MOST_RAW_PREVIEW = 200
+
+_FILTERS = {
+    "deployments": "list_contains($deployments::varchar[], deployment)",
+    "status": "status = $status",
+    "error_type": "coalesce(error_type, 'unknown') = $error_type and status = 'error'",
+    "checkpoint": "checkpoint = $checkpoint",
+    "min_latency_ms": "latency_ms >= $min_latency_ms",
+    "max_latency_ms": "latency_ms <= $max_latency_ms",
+    "session_id": "session_id = $session_id",
+    "trace_id": "trace_id = $trace_id",
+    "text": "(contains(lower(input_text), lower($text)) or contains(lower(output_text), lower($text)))",
+}
+"""Filter by filter its clause; one that is empty or null is left out."""
+
+
+@query
+def requests(
+    ask: Ask,
+    *,
+    start: Moment,
+    end: Moment,
+    deployments: Names = ALL,
+    source: Source = "production",
+    status: Literal["", "ok", "error"] = "",
+    error_type: Text = "",
+    checkpoint: Text = "",
+    min_latency_ms: float | None = None,
+    max_latency_ms: float | None = None,
+    text: Text = "",
+    session_id: Text = "",
+    trace_id: Text = "",
+    sort: Literal["newest", "slowest"] = "newest",
+    limit: PageSize = 50,
+    cursor: Cursor = "",
+) -> pa.Table:
+    """Single requests of a window, newest or slowest first; `slowest` leaves out those without a latency.
+
+    `text` finds what holds these characters in its input or output, whatever the case. Texts are cut to 200 characters here.
+    """
+    given = {
+        "deployments": deployments,
+        "status": status,
+        "error_type": error_type,
+        "checkpoint": checkpoint,
+        "min_latency_ms": min_latency_ms,
+        "max_latency_ms": max_latency_ms,
+        "session_id": session_id,
+        "trace_id": trace_id,
+        "text": text,
+    }
+    values: dict[str, object] = {name: value for name, value in given.items() if value not in ("", None, [])}
+    clauses = [_FILTERS[name] for name in values]
+    order = "ts desc, event_id desc" if sort == "newest" else "latency_ms desc, ts desc, event_id desc"
+    if sort == "slowest":
+        clauses.append("latency_ms is not null")
+    if cursor:
+        clause, after = _after(sort, cursor)
+        clauses.append(clause)
+        values |= after
+    where = "".join(f"\n            and {clause}" for clause in clauses)
+    naive = {"start": start.replace(tzinfo=None), "end": end.replace(tzinfo=None)}
+    table = ask.sql(
+        f"""
+        select ts, event_id, deployment, checkpoint, model, environment, source, status, error_type, latency_ms, ttft_ms, queue_ms,
+            tokens_in, tokens_out, left(input_text, {MOST_RAW_PREVIEW}) as input_preview, left(output_text, {MOST_RAW_PREVIEW}) as output_preview
+        from {raw_relation(ask.con, naive["start"], naive["end"])}
+        where ts >= $start and ts < $end and source = $source{where}
+        order by {order}
+        limit $limit
+        """,
+        start=start,
+        end=end,
+        source=source,
+        limit=limit,
+        **values,
+    )
+    places = zip(table["ts"].to_pylist(), table["event_id"].to_pylist(), table["latency_ms"].to_pylist(), strict=True)
+    return table.append_column("cursor", pa.array([_cursor(sort, *place) for place in places], pa.string()))
+
+
+@query
+def request(ask: Ask, *, event_id: Text, ts: Moment | None = None) -> pa.Table:
+    """One request whole, by its id; with its time it is found at once, without it the whole log is searched."""
+    naive = ts.replace(tzinfo=None) if ts else None
+    raw = raw_relation(ask.con, naive or EVER, naive + timedelta(seconds=1) if naive else FOREVER)
+    at = "and ts = $ts" if ts else ""
+    values = {"event_id": event_id} | ({"ts": ts} if ts else {})
+    table = ask.sql(f"select * from {raw} where event_id = $event_id {at} order by ts desc limit 1", **values)
+    if table.num_rows == 0:
+        when = f" at {ts.isoformat()}" if ts else ""
+        raise NotFound(
+            f"there is no request {event_id!r}{when}; it may have left the store by age, or be a second away from loading"
+        )
+    return table
+
+
+@query
+def rejects(ask: Ask, *, start: Moment, end: Moment, limit: PageSize = 50, cursor: Cursor = "") -> pa.Table:
+    """What the door refused, newest first: when, why, how many bytes, and the bytes as redacted text (at most 64 KiB)."""
+    values: dict[str, object] = {}
+    clause = ""
+    if cursor:
+        values = dict(zip(("before", "row"), _decode(cursor, 2), strict=True))
+        clause = "and (received_at, rowid) < ($before::timestamp, $row::bigint)"
+    table = ask.sql(
+        f"""
+        select received_at as ts, reason, deployment, bytes, raw, rowid
+        from rejects
+        where received_at >= $start and received_at < $end {clause}
+        order by received_at desc, rowid desc
+        limit $limit
+        """,
+        start=start,
+        end=end,
+        limit=limit,
+        **values,
+    )
+    places = zip(table["ts"].to_pylist(), table["rowid"].to_pylist(), strict=True)
+    cursors = pa.array([_encode(str(ts), row) for ts, row in places], pa.string())
+    return table.drop_columns(["rowid"]).append_column("cursor", cursors)
+
+
+@query
+def reject_reasons(ask: Ask, *, start: Moment, end: Moment) -> pa.Table:
+    """How often the door refused for which kind of reason: values inside the reasons are left out; at most 100 kinds."""
+    return ask.sql(
+        """
+        select regexp_replace(regexp_replace(reason, ' is .*?: ', ': '), '[0-9][0-9.,]*', 'N', 'g') as reason,
+            count(*) as n, max(received_at) as last_seen, any_value(raw) as example
+        from rejects
+        where received_at >= $start and received_at < $end
+        group by 1
+        order by n desc
+        limit 100
+        """,
+        start=start,
+        end=end,
+    )
+
+
+def _cursor(sort: str, ts: datetime, event_id: str, latency_ms: float | None) -> str:
+    return _encode(str(ts), event_id) if sort == "newest" else _encode(latency_ms, str(ts), event_id)
+
+
+def _after(sort: str, cursor: str) -> tuple[str, dict[str, object]]:
+    if sort == "newest":
+        ts, event_id = _decode(cursor, 2)
+        return "(ts, event_id) < ($after_ts::timestamp, $after_id)", {"after_ts": ts, "after_id": event_id}
+    latency, ts, event_id = _decode(cursor, 3)
+    clause = "(latency_ms, ts, event_id) < ($after_latency::double, $after_ts::timestamp, $after_id)"
+    return clause, {"after_latency": latency, "after_ts": ts, "after_id": event_id}
+
+
+def _encode(*place: object) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+
+
+def _decode(cursor: str, parts: int) -> list[object]:
+    try:
+        place = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:
+        place = None
+    if not isinstance(place, list) or len(place) != parts:
+        raise BadInput(
+            f"cursor is {cursor[:80]!r}: not one of this query with this sort; take it from the last row of the page before"
+        )
+    return place

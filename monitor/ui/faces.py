@@ -1,0 +1,72 @@
+"""What stands where data is missing: one face for nothing yet, one for values that grew old, one for a failed api.
+
+`with shown():` wraps what a page loads and draws, so that no chart is ever blank and no page ends in a stack trace.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from monitor.charts import words
+from monitor.client.reader import Unreachable
+from monitor.errors import WatchpointError
+from monitor.ui import data
+
+RETRY_S = 3
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Draw what follows, or the face that says why it cannot be drawn; it comes back by itself."""
+    above = st.container()
+    try:
+        yield
+    except Unreachable as error:
+        _failed(error)
+        return
+    except WatchpointError as error:
+        st.error(str(error), title="This view cannot be shown", icon=":material/error:")
+        if error.status >= 500:  # not the fault of the question: worth asking again
+            _retry()
+        return
+    since = data.down_since()
+    if since is not None:
+        with above:
+            _stale(since)
+
+
+def nothing_yet(message: str, key: str) -> None:
+    """No data: says what would have to happen for some to be here."""
+    with st.container(border=True, key=f"nothing-{key}"):
+        st.markdown(f":material/inbox: **Nothing to show.** {message}")
+
+
+def _failed(error: Unreachable) -> None:
+    away = words.span(datetime.now(UTC) - error.since)
+    st.error(
+        f"No answer from {error.address} since {error.since:%Y-%m-%d %H:%M:%S} UTC ({away}): {error.reason}. "
+        "The SDK keeps predictions that are made meanwhile and sends them later. On the machine of the api, "
+        f"`python -m monitor api` starts it. This page tries again every {RETRY_S} seconds and comes back by itself.",
+        title="Cannot reach the api",
+        icon=":material/cloud_off:",
+    )
+    _retry()
+
+
+def _stale(since: datetime) -> None:
+    st.warning(
+        f"Cannot reach the api at {data.reader().address} since {since:%Y-%m-%d %H:%M:%S} UTC. What you see is from "
+        f"before that. This page tries again every {RETRY_S} seconds.",
+        title="These values are old",
+        icon=":material/history:",
+    )
+    _retry()
+
+
+@st.fragment(run_every=RETRY_S)
+def _retry() -> None:
+    """Looks whether the api is back, and then draws the page anew."""
+    if data.reader().reachable():
+        st.rerun()

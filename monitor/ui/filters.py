@@ -1,0 +1,118 @@
+"""The filters that pages share. Each is a widget bound to the URL: the address of a page is the view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from monitor.ui.window import Window
+
+PRODUCTION = "production"
+MOST_KEYS = 8
+"""More lines than this in one chart tell nobody anything."""
+
+REFERENCES = {"week": "A week before", "day": "A day before", "off": "Off"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one line of a chart stands for; `param` names its filter in the URL."""
+
+    by: str
+    label: str
+    param: str
+
+
+GROUPS = {
+    group.by: group
+    for group in (
+        Group("deployment", "Deployment", "deployments"),
+        Group("model", "Model", "models"),
+        Group("checkpoint", "Checkpoint", "checkpoints"),
+        Group("environment", "Environment", "environments"),
+        Group("all", "All together", ""),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which requests are looked at: the chosen values of one group, and the deployments that these stand for."""
+
+    source: str
+    by: str = "deployment"
+    keys: tuple[str, ...] = ()
+    deployments: tuple[str, ...] = ()
+
+    @property
+    def grouped(self) -> dict[str, str | list[str]]:
+        """As parameters of a query that groups."""
+        return {"by": self.by, "keys": list(self.keys), "source": self.source}
+
+    @property
+    def plain(self) -> dict[str, str | list[str]]:
+        """As parameters of a query that filters by deployment."""
+        return {"deployments": list(self.deployments), "source": self.source}
+
+    def link(self, window: Window) -> dict[str, str | Sequence[str]]:
+        """As parameters of the URL of a page."""
+        query: dict[str, str | Sequence[str]] = {"source": self.source, "start": window.start, "end": window.end}
+        return query | ({"deployments": list(self.deployments)} if self.deployments else {})
+
+
+def pick_source(known: pd.DataFrame) -> str:
+    """Production unless asked otherwise. Where there is only a demo, that is shown at once, and its links say so."""
+    sources = _sources(known)
+    if "source" not in st.session_state and "source" not in st.query_params and PRODUCTION not in sources:
+        st.session_state["source"] = sources[0]
+    options = sorted({PRODUCTION, *sources}, key=lambda name: (name != PRODUCTION, name))
+    return str(st.selectbox("Source", options, index=0, key="source", bind="query-params"))
+
+
+def pick_group() -> str:
+    """What one line of a chart stands for."""
+    chosen = st.selectbox(
+        "One line per", list(GROUPS), format_func=lambda by: GROUPS[by].label, key="by", bind="query-params"
+    )
+    return str(chosen)
+
+
+def pick_scope(known: pd.DataFrame, source: str, by: str = "deployment") -> Scope:
+    """The deployments (or models, ...) to look at, offered from the query `deployments`. Nothing chosen means all."""
+    rows = known[known["source"] == source]
+    if by == "all":
+        return Scope(source, by)
+    names = sorted(name for name in rows[by].dropna().unique() if name)
+    group = GROUPS[by]
+    chosen = st.multiselect(
+        f"{group.label}s",
+        names,
+        key=group.param,
+        bind="query-params",
+        placeholder=f"All {group.param}",
+        max_selections=MOST_KEYS,
+    )
+    behind: set[str] = set(rows.loc[rows[by].isin(chosen), "deployment"]) if chosen else set()
+    return Scope(source, by, tuple(chosen), tuple(sorted(behind)))
+
+
+def pick_reference() -> str | None:
+    """What the usual range is made from; None when it is switched off."""
+    chosen = st.selectbox(
+        "Usual range from",
+        list(REFERENCES),
+        format_func=REFERENCES.__getitem__,
+        key="reference",
+        bind="query-params",
+        help="The same hours a week or a day earlier, as a grey band. Drawn when one line is shown.",
+    )
+    return None if chosen == "off" else str(chosen)
+
+
+def _sources(known: pd.DataFrame) -> list[str]:
+    """The sources that have requests, the largest first."""
+    if known.empty:
+        return [PRODUCTION]
+    counts = known.groupby("source")["n"].sum()
+    return [str(name) for name in counts[counts > 0].sort_values(ascending=False).index] or [PRODUCTION]
