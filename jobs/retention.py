@@ -1,4 +1,4 @@
-"""Retention: moves raw predictions out of the store by age and drops fine rollups. `python -m jobs.retention` runs it once."""
+"""Retention: raw predictions leave the store by age, fine rollups go. `python -m jobs.retention` runs it once."""
 
 import sys
 import time

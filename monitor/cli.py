@@ -22,7 +22,7 @@ cli = typer.Typer(
     help="Watchpoint watches deployed model checkpoints.",
     pretty_exceptions_enable=False,
 )
-console = Console()
+console = Console(soft_wrap=True)
 
 
 def main() -> None:

@@ -138,7 +138,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: str | i
 
 
 def widen_websocket_headers() -> None:
-    """Let the websockets library take 64 KiB header lines: its 8 KiB leave a blank page to visitors with many groups."""
+    """Let the websockets library take 64 KiB header lines: with its 8 KiB, a visitor with many groups sees nothing."""
     os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", "65536")
 
 

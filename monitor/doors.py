@@ -1,4 +1,4 @@
-"""How commands and jobs reach the door: over HTTP while an `api` runs, else by owning the store for as long as they need."""
+"""How commands and jobs reach the door: over HTTP while an `api` runs, else by owning the store meanwhile."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class OpenDoor(Protocol):
 
 @contextmanager
 def open_door(settings: Settings) -> Iterator[OpenDoor]:
-    """The running api; without one, the store itself. Raises StoreError when the store is taken by something that does not answer."""
+    """The running api; without one, the store itself. Raises StoreError when its owner does not answer."""
     with httpx.Client(base_url=settings.api, timeout=TIMEOUT, trust_env=False) as http:
         try:
             http.get("/healthz").raise_for_status()
@@ -64,7 +64,7 @@ class _Http:
             response = self._http.post(path, content=body, headers={"Content-Type": kind}, params=params)
         except httpx.HTTPError as error:
             raise StoreError(
-                f"{self._http.base_url}{path}: {error or type(error).__name__}; send it again, what was kept counts once"
+                f"{self._http.base_url}{path}: {error or type(error).__name__}; send again, what was kept counts once"
             ) from None
         if response.is_success:
             return dict(response.json())

@@ -1,4 +1,4 @@
-"""Structured logs: one event a line on standard error, as JSON unless a person is watching. Called once by each process."""
+"""Structured logs: one event a line on standard error, as JSON unless a person is watching; set up once per process."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""The `scheduler` process: runs the table of jobs on their schedule. Each job also runs by itself, from cron or by hand."""
+"""The `scheduler` process: runs the table of jobs on their schedule. Each also runs by itself, from cron or by hand."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What the tests share: a running api on loopback with an empty store, one with the demo, and a store owned in process."""
+"""What the tests share: a running api with an empty store, one with the demo, and a store owned in process."""
 
 import os
 import socket
@@ -41,7 +41,9 @@ def own(settings: Settings) -> Iterator[Callable[..., StoreOwner]]:
     """Start owners of the fresh data folder, one after the other; stops what is still running at the end."""
     started: list[StoreOwner] = []
 
-    def start(fleet: Fleet | None = None, clock: Callable[[], datetime] | None = None, **changes: str | int) -> StoreOwner:
+    def start(
+        fleet: Fleet | None = None, clock: Callable[[], datetime] | None = None, **changes: str | int
+    ) -> StoreOwner:
         chosen = load_settings({}, **({"data_dir": settings.data_dir, "fleet_file": settings.fleet_file} | changes))
         owner = StoreOwner(chosen, fleet or Fleet(), clock or (lambda: datetime.now(UTC)))
         owner.start()

@@ -183,7 +183,7 @@ def test_each_state_is_told_by_word_width_and_colour() -> None:
 
 def test_a_sparkline_says_how_many_requests_came_when() -> None:
     drawn = source(requests_sparkline([1, 0, 12]))
-    assert drawn["when"].tolist() == ["1 h ago", "0.5 h ago", "now"]
+    assert drawn["when"].tolist() == ["1.5 h ago", "1 h ago", "0.5 h ago"]
     assert drawn["requests"].tolist() == ["1 in 30 min", "0 in 30 min", "12 in 30 min"]
 
 

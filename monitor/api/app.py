@@ -40,7 +40,8 @@ def check_listen(host: str) -> None:
         loopback = False
     if not loopback:
         raise ConfigError(
-            f"refusing to listen on {host!r}: without authentication only loopback (127.0.0.1, ::1, localhost) is allowed; "
+            f"refusing to listen on {host!r}: without authentication only loopback (127.0.0.1, ::1, localhost) is "
+            "allowed; "
             "put an authenticating proxy on this machine in front of it"
         )
 
@@ -98,7 +99,7 @@ def _add_door(app: FastAPI, settings: Settings, owner: StoreOwner) -> None:
         if reading + announced > settings.max_pending_bytes:
             app.state.metrics.requests.labels(429).inc()
             raise Overloaded(
-                f"{reading} bytes of other requests are being read, at most {settings.max_pending_bytes} may; send again",
+                f"{reading} bytes of other requests are being read, at most {settings.max_pending_bytes} may; retry",
                 1,
             )
         reading += announced
@@ -256,7 +257,7 @@ def _add_operations(app: FastAPI, owner: StoreOwner) -> None:
 
     @app.post("/api/v1/maintenance/{job}", tags=["operations"])
     async def maintain(job: str, request: Request) -> Response:
-        """Run retention or take a backup: `retention`, or `backup` with {"target": "an absolute path to a new folder"}."""
+        """Run `retention`, or take a `backup` into {"target": "an absolute path to a new folder"}."""
         if request.headers.get("content-type", "").split(";")[0] != "application/json":
             raise BadInput("send Content-Type: application/json, which no other site's form can")
         return _json(await run_in_threadpool(docs.maintain, owner, job, await request.body()))

@@ -1,4 +1,4 @@
-"""Our own Prometheus metrics: what the door took, how deep the spool is, how far the loader lags, how long queries take."""
+"""Our own Prometheus metrics: outcomes at the door, depth of the spool, lag of the loader, time of queries."""
 
 from collections.abc import Iterator
 

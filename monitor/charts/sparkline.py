@@ -7,15 +7,13 @@ import pandas as pd
 from monitor.charts import words
 from monitor.charts.timeseries import Option
 
-HALF_HOURS = 48
-
 
 def requests_sparkline(counts: Sequence[float]) -> Option:
-    """Requests per half hour over the last day, newest at the right."""
-    back = [(len(counts) - 1 - i) / 2 for i in range(len(counts))]
+    """Requests per half hour over the last day, the newest one that is over at the right."""
+    back = [(len(counts) - i) / 2 for i in range(len(counts))]
     source = pd.DataFrame(
         {
-            "when": [f"{hours:g} h ago" if hours else "now" for hours in back],
+            "when": [f"{hours:g} h ago" for hours in back],
             "n": list(counts),
             "requests": [f"{words.count(n)} in 30 min" for n in counts],
         }

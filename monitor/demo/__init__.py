@@ -1,0 +1,6 @@
+"""14 days of generated traffic with planted incidents, labelled `demo`; `python -m monitor demo` and the tests load it.
+
+`deployments` says who answers, `rhythm` when requests come, `answers` what they say (the seam where real models enter;
+`grammar` fills it today), `timing` how long they take, `failures` how they fail, `incidents` what goes wrong and when,
+`generate` puts it all into events.
+"""

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.errors import BadInput
@@ -37,7 +37,7 @@ class Plan:
         """The fields of the event that rows can have."""
         own = {BY_NAME[column.target].field for column in self.columns if column.target in BY_NAME}
         return frozenset(
-            own | {step.target.field for step in self.steps} | {target.field for target, _ in self.constants}
+            own | {step.target.claim for step in self.steps} | {target.claim for target, _ in self.constants}
         )
 
 
@@ -65,7 +65,7 @@ def plan(reading: Reading, mapping: Mapping[str, str], constants: Mapping[str, s
     named = [
         Step(_column(name, column, reading, notes), _target(name, "--map"), "named") for name, column in mapping.items()
     ]
-    taken = {step.target.field for step in named} | {target.field for target, _ in fixed} | _fields(reading.used)
+    taken = {step.target.claim for step in named} | {target.claim for target, _ in fixed} | _fields(reading.used)
     steps = named + _automatic(reading, taken, {step.column for step in named} | set(reading.used))
     notes += _unit_notes(reading, steps) if reading.automatic else []
     return Plan(tuple(steps), fixed, _columns(reading, steps), tuple(notes))
@@ -115,7 +115,7 @@ def _automatic(reading: Reading, taken: set[str], busy: set[str]) -> list[Step]:
         if column is not None and target.field not in taken:
             steps.append(Step(column, target, "automatic"))
             free.remove(column)
-            if target.put is not BY_NAME["error"].put:
+            if target.name != "error":  # columns for class and message may stand beside it, and say it better
                 taken.add(target.field)
     for name, column in reading.hints.items():
         if BY_NAME[name].field not in taken and column not in busy | {step.column for step in steps}:
@@ -131,7 +131,7 @@ def _best(target: Target, free: list[str]) -> str | None:
 
 
 def _unit_notes(reading: Reading, steps: list[Step]) -> list[str]:
-    taken = {step.target.field for step in steps}
+    taken = {step.target.claim for step in steps}
     mapped = {step.column for step in steps} | set(reading.used)
     notes = []
     for name in reading.names:
@@ -149,6 +149,14 @@ def _columns(reading: Reading, steps: list[Step]) -> tuple[Column, ...]:
     by_column |= {step.column: Column(step.column, step.target.name, step.how) for step in steps}
     nested = [column for column in by_column if column not in reading.names]
     return tuple(by_column.get(name, Column(name, None, "")) for name in [*reading.names, *nested])
+
+
+def extended(planned: Plan, reading: Reading, names: list[str]) -> Plan:
+    """The plan with columns that appeared later, as an `error` does; what is mapped already stays."""
+    late = replace(reading, names=tuple(names), hints={})
+    steps = _automatic(late, set(planned.fields), set(reading.used))
+    columns = planned.columns + _columns(late, steps)
+    return replace(planned, steps=planned.steps + tuple(steps), columns=columns)
 
 
 def apply(plan: Plan, record: Mapping[str, Any], event: Event) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 from monitor.errors import BadInput
 from monitor.importers.cells import BadCell
 from monitor.importers.identity import Identities
-from monitor.importers.mapping import Plan, apply, keep_rest, plan
+from monitor.importers.mapping import Plan, apply, extended, keep_rest, plan
 from monitor.importers.records import Import, Parsed, Reading, Row
 from monitor.importers.source import look
 from monitor.importers.table import choose
 from monitor.importers.times import utc_text, zone_of
 from monitor.importers.words import listed
+
+MOST_COLUMNS = 1000
 
 Convert = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -68,8 +70,12 @@ def _require(path: Path, reading: Reading, planned: Plan) -> None:
 
 
 def _rows(importer: str, reading: Reading, planned: Plan, zone: tzinfo, rest: bool) -> Iterator[Row]:
-    identities = Identities(importer)
+    identities, known = Identities(importer), {column.name for column in planned.columns}
     for parsed in reading.rows():
+        if not reading.exhaustive and not known.issuperset(parsed.record) and len(known) < MOST_COLUMNS:
+            late = [name for name in parsed.record if name not in known]
+            known.update(late)
+            planned = extended(planned, reading, late)
         if parsed.problem:
             yield Row(parsed.line, None, parsed.problem, parsed.raw, parsed.at)
             continue

@@ -57,6 +57,8 @@ def look(path: Path) -> Source:
         size = path.stat().st_size
         if path.is_dir():
             raise BadInput(f"{path} is a folder; name one file of it")
+        if not path.is_file():
+            raise BadInput(f"{path} is not a regular file; write the log to a file first, it is read several times")
         with path.open("rb") as file:
             gz = file.read(2) == GZIP
         head = _head(path, gz)
@@ -73,9 +75,14 @@ def look(path: Path) -> Source:
 
 
 def _head(path: Path, gz: bool) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if gz:  # by hand, because a file that is cut off early still has a head
+        head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+    if b"\n" in head:
+        return head
     with _opened(path, gz) as stream:
-        head = stream.read(HEAD_BYTES)
-        return head if b"\n" in head else head + stream.readline(MAX_ROW_BYTES)
+        return stream.readline(MAX_ROW_BYTES)
 
 
 def _opened(path: Path, gz: bool) -> BinaryIO:

@@ -32,6 +32,11 @@ class Target:
     put: Put
     help: str
 
+    @property
+    def claim(self) -> str:
+        """What no other column may fill as well: the field, or one key of features or attrs."""
+        return self.name if "." in self.name else self.field
+
 
 TARGETS = (
     Target("ts", "ts", put_as_is, "start of the request"),
@@ -42,9 +47,9 @@ TARGETS = (
     Target("environment", "environment", put_name, "production, staging ..."),
     Target("source", "source", put_name, "production, canary, probe, shadow or demo"),
     Target("status", "status", put_status, "ok, error, or an HTTP status"),
+    Target("error", "error_type", put_error, "empty when good; class or message when failed"),
     Target("error_type", "error_type", put_name, "class of the error"),
     Target("error_message", "error_message", put_text, "text of the error"),
-    Target("error", "error_type", put_error, "empty when good; class or message when failed"),
     Target("finish_reason", "finish_reason", put_name, "why it stopped"),
     Target("latency_ms", "latency_ms", put_number, "end to end, milliseconds"),
     Target("latency_s", "latency_ms", put_seconds, "end to end, seconds"),

@@ -1,4 +1,4 @@
-"""The fleet: one row per deployment with its state, its figures with their intervals, and its change against the reference."""
+"""The fleet: per deployment its state, its figures with their intervals, and its change against the reference."""
 
 import math
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Seen:
 
 @query
 def deployments(ask: Ask) -> pa.Table:
-    """Every deployment of the log and of the fleet file, with the model, checkpoint and environment it last answered as."""
+    """Every deployment of the log and of the fleet file, with what it last answered as."""
     rows = [
         {
             "deployment": seen.deployment,
@@ -65,7 +65,7 @@ def deployments(ask: Ask) -> pa.Table:
 
 @query
 def fleet(ask: Ask, *, window_s: WindowSeconds = 3600, reference: Reference = "week") -> pa.Table:
-    """Every deployment with its state by SLO burn, traffic, errors and latency of the last hour, and the reference band.
+    """Every deployment with its state by SLO burn, its figures of the last hour, and its reference band.
 
     A deployment that the fleet file does not name has `registered` false and is held against the default SLO
     (99 % of requests succeed). State and figures are of production; the demo has rows of its own.
@@ -82,7 +82,7 @@ def fleet(ask: Ask, *, window_s: WindowSeconds = 3600, reference: Reference = "w
 def state_timeline(
     ask: Ask, *, start: Moment, end: Moment, deployments: Names = ALL, source: Source = "production"
 ) -> pa.Table:
-    """The states that each deployment went through in the window, with the reason for each; at most the last 31 days."""
+    """The states that each deployment went through in the window, with their reasons; at most the last 31 days."""
     end = min(end, ask.now)
     start = max(start, end - timedelta(days=31))
     rows = [
@@ -101,7 +101,8 @@ def _seen(ask: Ask) -> list[Seen]:
     table = ask.sql(
         """
         select deployment, source, arg_max(model, last_seen) as model, arg_max(checkpoint, last_seen) as checkpoint,
-            arg_max(environment, last_seen) as environment, min(first_seen) as first_seen, max(last_seen) as last_seen, sum(n)::bigint as n
+            arg_max(environment, last_seen) as environment,
+            min(first_seen) as first_seen, max(last_seen) as last_seen, sum(n)::bigint as n
         from deployments_seen
         group by deployment, source
         order by deployment, source
@@ -137,7 +138,8 @@ def _series(
         """
         select key, source, datediff('minute', $start::timestamp, bucket) as minute, n, errors, n_latency, slow
         from rollups
-        where grain_s = 60 and by_what = 'deployment' and bucket >= $start and bucket < $end and list_contains($sources::varchar[], source)
+        where grain_s = 60 and by_what = 'deployment' and bucket >= $start and bucket < $end
+            and list_contains($sources::varchar[], source)
             and (len($names) = 0 or list_contains($names::varchar[], key))
         order by key, source
         """,
@@ -206,12 +208,14 @@ def _reference(ask: Ask, start: datetime, end: datetime) -> pa.Table:
     return ask.sql(
         """
         with cells as (
-            select key, source, n / 300 as rate, errors / n as error_rate, case when n_latency >= 20 then p95_ms end as p95
+            select key, source, n / 300 as rate, errors / n as error_rate,
+                case when n_latency >= 20 then p95_ms end as p95
             from rollups
             where grain_s = 300 and by_what = 'deployment' and bucket >= $start and bucket < $end
         )
         select key, source, max(rate) as rate_high, max(error_rate) as error_rate_high, max(p95) as p95_high,
-            min(p95) as p95_low, min(error_rate) as error_rate_low, case when count(*) < $cells then 0 else min(rate) end as rate_low
+            min(p95) as p95_low, min(error_rate) as error_rate_low,
+            case when count(*) < $cells then 0 else min(rate) end as rate_low
         from cells
         group by key, source
         """,
@@ -227,7 +231,8 @@ def _spark(ask: Ask) -> pa.Table:
     return ask.sql(
         """
         with halves as (
-            select key, source, time_bucket(interval 30 minute, bucket) as half, sum(n)::double as n, median(p95_ms) as p95
+            select key, source, time_bucket(interval 30 minute, bucket) as half,
+                sum(n)::double as n, median(p95_ms) as p95
             from rollups
             where grain_s = 300 and by_what = 'deployment' and bucket >= $start and bucket < $now
             group by all

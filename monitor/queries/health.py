@@ -27,7 +27,7 @@ with cells as (
 shown as (select key from cells group by key order by sum(n) desc limit $most),
 grid as (select unnest(generate_series($start::timestamp, $last::timestamp, to_seconds($grain))) as bucket)
 select bucket, key, $grain::integer as resolution_s,
-    least(epoch(least(bucket + to_seconds($grain), greatest($now::timestamp, bucket + interval 1 second)) - bucket), $grain) as covered_s,
+    greatest(1, least($grain, epoch($now::timestamp - bucket))) as covered_s,
     coalesce(n, 0) as n, coalesce(errors, 0) as errors, coalesce(slow, 0) as slow,
     coalesce(n_latency, 0) as n_latency, p50_ms, p95_ms, p99_ms,
     coalesce(n_ttft, 0) as n_ttft, ttft_p50_ms, ttft_p95_ms, coalesce(n_queue, 0) as n_queue, queue_p95_ms,
@@ -171,7 +171,7 @@ def errors_over_time(
 def top_errors(
     ask: Ask, *, start: Moment, end: Moment, deployments: Names = ALL, source: Source = "production", limit: Rows = 20
 ) -> pa.Table:
-    """The most frequent error types per deployment: count, share of all its requests with interval, and the newest example."""
+    """The most frequent error types per deployment: count, share of its requests, and the newest example."""
     grain = resolution(start, end, ask.now)
     table = ask.sql(
         """
@@ -182,8 +182,10 @@ def top_errors(
                 and (len($deployments) = 0 or list_contains($deployments::varchar[], deployment))
         ),
         totals as (select deployment, sum(n)::bigint as total from inside group by deployment)
-        select deployment, error_type, sum(n)::bigint as n, any_value(total) as total, min(first_ts) as first_seen, max(last_ts) as last_seen,
-            arg_max(last_id, last_ts) as example_id, max(last_ts) as example_ts, arg_max(last_message, last_ts) as example_message
+        select deployment, error_type, sum(n)::bigint as n, any_value(total) as total,
+            min(first_ts) as first_seen, max(last_ts) as last_seen,
+            arg_max(last_id, last_ts) as example_id, max(last_ts) as example_ts,
+            arg_max(last_message, last_ts) as example_message
         from inside join totals using (deployment)
         where error_type <> ''
         group by deployment, error_type

@@ -91,7 +91,7 @@ def latency_distribution(
     source: Source = "production",
     metric: Metric = "latency_ms",
 ) -> pa.Table:
-    """How many successful requests took between low_ms and high_ms, per group, over the window in `from_ts` and `to_ts`."""
+    """How many successful requests took between low_ms and high_ms, per group, from `from_ts` to `to_ts`."""
     window = covered(ask, start, end)
     rows = [
         (key, float(low), float(high), int(n), cells.total)
@@ -114,7 +114,7 @@ def latency_quantiles(
     source: Source = "production",
     metric: Metric = "latency_ms",
 ) -> pa.Table:
-    """p50, p90, p95 and p99 of successful requests per group over the whole window, with 95 % intervals in milliseconds.
+    """p50, p90, p95 and p99 of successful requests per group over the window, with 95 % intervals in milliseconds.
 
     An interval is distribution-free; high_ms is null where there are too few requests to give an upper bound.
     """
@@ -130,7 +130,7 @@ def latency_quantiles(
 
 @query
 def compare(ask: Ask, *, start: Moment, end: Moment, a: str, b: str, source: Source = "production") -> pa.Table:
-    """Two deployments over one window: error rate and latency percentiles, each with n, interval, and b - a with its interval.
+    """Two deployments over one window: error rate, percentiles and b - a, each with n and interval.
 
     Error rates by Newcombe's method, percentiles by MOVER over distribution-free intervals. The requests of the two are
     taken as independent: this says that they differ, not why.

@@ -8,7 +8,7 @@ from monitor.store.database import schema_version
 
 @query
 def ingest_status(ask: Ask) -> pa.Table:
-    """One row: what the store holds, what waits in the spool, how far behind loader and rollups are, what was refused."""
+    """One row: what the store holds, what waits in the spool, how far behind the loader is, what was refused."""
     table = ask.sql(
         """
         select

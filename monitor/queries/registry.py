@@ -43,10 +43,10 @@ class Ask:
     now: datetime
     process: Mapping[str, float] = field(default_factory=dict)  # figures that only the owning process knows
 
-    def sql(self, text: str, **values: Any) -> pa.Table:
+    def sql(self, statement: str, /, **values: Any) -> pa.Table:
         """Run one statement; aware times are handed over as the store keeps them."""
         naive = {k: v.astimezone(UTC).replace(tzinfo=None) if isinstance(v, datetime) else v for k, v in values.items()}
-        return self.con.sql(text, params=naive).to_arrow_table()
+        return self.con.sql(statement, params=naive).to_arrow_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def parse_moment(name: str, text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(
-            f"{name} is {text!r}: expected RFC 3339 such as 2026-01-31T12:00:00Z, `now`, or relative such as -24h or -7d"
+            f"{name} is {text!r}: expected RFC 3339 such as 2026-01-31T12:00:00Z, `now`, or relative such as -24h, -7d"
         ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 

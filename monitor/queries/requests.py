@@ -15,7 +15,7 @@ from monitor.store.archive import EVER, FOREVER, raw_relation
 PageSize = Annotated[int, Field(ge=1, le=500, description="rows per page")]
 Cursor = Annotated[str, Field(description="the `cursor` of the last row of the page before; empty: the first page")]
 Text = Annotated[str, Field(max_length=500)]
-MOST_RAW_PREVIEW = 200
+PREVIEW = 200
 
 _FILTERS = {
     "deployments": "list_contains($deployments::varchar[], deployment)",
@@ -53,7 +53,8 @@ def requests(
 ) -> pa.Table:
     """Single requests of a window, newest or slowest first; `slowest` leaves out those without a latency.
 
-    `text` finds what holds these characters in its input or output, whatever the case. Texts are cut to 200 characters here.
+    `text` finds what holds these characters in its input or output, whatever the case. Texts are cut to 200
+    characters here.
     """
     given = {
         "deployments": deployments,
@@ -79,8 +80,9 @@ def requests(
     naive = {"start": start.replace(tzinfo=None), "end": end.replace(tzinfo=None)}
     table = ask.sql(
         f"""
-        select ts, event_id, deployment, checkpoint, model, environment, source, status, error_type, latency_ms, ttft_ms, queue_ms,
-            tokens_in, tokens_out, left(input_text, {MOST_RAW_PREVIEW}) as input_preview, left(output_text, {MOST_RAW_PREVIEW}) as output_preview
+        select ts, event_id, deployment, checkpoint, model, environment, source, status, error_type,
+            latency_ms, ttft_ms, queue_ms, tokens_in, tokens_out,
+            left(input_text, {PREVIEW}) as input_preview, left(output_text, {PREVIEW}) as output_preview
         from {raw_relation(ask.con, naive["start"], naive["end"])}
         where ts >= $start and ts < $end and source = $source{where}
         order by {order}
@@ -107,14 +109,14 @@ def request(ask: Ask, *, event_id: Text, ts: Moment | None = None) -> pa.Table:
     if table.num_rows == 0:
         when = f" at {ts.isoformat()}" if ts else ""
         raise NotFound(
-            f"there is no request {event_id!r}{when}; it may have left the store by age, or be a second away from loading"
+            f"there is no request {event_id!r}{when}; it may have left the store by age, or not be loaded yet"
         )
     return table
 
 
 @query
 def rejects(ask: Ask, *, start: Moment, end: Moment, limit: PageSize = 50, cursor: Cursor = "") -> pa.Table:
-    """What the door refused, newest first: when, why, how many bytes, and the bytes as redacted text (at most 64 KiB)."""
+    """What the door refused, newest first: when, why, how many bytes, and the bytes as redacted text."""
     values: dict[str, object] = {}
     clause = ""
     if cursor:
@@ -140,7 +142,7 @@ def rejects(ask: Ask, *, start: Moment, end: Moment, limit: PageSize = 50, curso
 
 @query
 def reject_reasons(ask: Ask, *, start: Moment, end: Moment) -> pa.Table:
-    """How often the door refused for which kind of reason: values inside the reasons are left out; at most 100 kinds."""
+    """How often the door refused for which kind of reason, without the values inside them; at most 100 kinds."""
     return ask.sql(
         """
         select regexp_replace(regexp_replace(reason, ' is .*?: ', ': '), '[0-9][0-9.,]*', 'N', 'g') as reason,
@@ -163,7 +165,8 @@ def _cursor(sort: str, ts: datetime, event_id: str, latency_ms: float | None) ->
 def _after(sort: str, cursor: str) -> tuple[str, dict[str, object]]:
     if sort == "newest":
         ts, event_id = _decode(cursor, 2)
-        return "(ts, event_id) < ($after_ts::timestamp, $after_id)", {"after_ts": ts, "after_id": event_id}
+        clause = "ts <= $after_ts::timestamp and (ts, event_id) < ($after_ts::timestamp, $after_id)"
+        return clause, {"after_ts": ts, "after_id": event_id}
     latency, ts, event_id = _decode(cursor, 3)
     clause = "(latency_ms, ts, event_id) < ($after_latency::double, $after_ts::timestamp, $after_id)"
     return clause, {"after_latency": latency, "after_ts": ts, "after_id": event_id}
@@ -180,6 +183,6 @@ def _decode(cursor: str, parts: int) -> list[object]:
         place = None
     if not isinstance(place, list) or len(place) != parts:
         raise BadInput(
-            f"cursor is {cursor[:80]!r}: not one of this query with this sort; take it from the last row of the page before"
+            f"cursor is {cursor[:80]!r}: not one of this query and sort; take it from the last row of the page before"
         )
     return place

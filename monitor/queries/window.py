@@ -20,7 +20,7 @@ def resolution(start: datetime, end: datetime, now: datetime, asked: int = 0) ->
         chosen = max(chosen, 3600)
     if (end - start).total_seconds() / chosen > MOST_BUCKETS:
         raise BadInput(
-            f"the window has more than {MOST_BUCKETS} buckets of {chosen} s; ask for a shorter window or a larger resolution_s"
+            f"the window has more than {MOST_BUCKETS} buckets of {chosen} s; shorten it or raise resolution_s"
         )
     return chosen
 

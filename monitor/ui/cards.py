@@ -31,21 +31,18 @@ def draw_cards(fleet: pd.DataFrame, now: datetime, utc: bool) -> None:
     """A card for each of the most urgent deployments."""
     with st.grid("auto", min_column_width=400):
         for row in data.records(fleet.head(MOST_CARDS)):
-            with st.container(border=True, key=f"card-{row['deployment']}-{row['source']}"):
+            with st.container(border=True, height="stretch", key=f"card-{row['deployment']}-{row['source']}"):
                 _card(row, now, utc)
     if len(fleet) > MOST_CARDS:
         st.caption(f"And {len(fleet) - MOST_CARDS} more without problems that are more urgent: see the table.")
 
 
 def _card(row: dict[str, Any], now: datetime, utc: bool) -> None:
-    _headline(row)
-    since = (
-        f" Since {text.moment(row['since'], utc)} ({words.ago(row['since'], now)})."
-        if words.known(row["since"])
-        else ""
-    )
-    st.markdown(f"{text.plain(row['state_reason'])}{since}")
-    counts = [float(n) if words.known(n) else 0.0 for n in row["spark_n"]] if row["spark_n"] is not None else []
+    headline(row)
+    st.markdown(text.sentence(row["state_reason"]))
+    if words.known(row["since"]):
+        st.caption(f"Since {text.moment(row['since'], utc)}, {words.ago(row['since'], now)}")
+    counts = whole_half_hours(row["spark_n"])
     if any(counts):
         st.echarts_chart(
             requests_sparkline(counts),
@@ -56,7 +53,13 @@ def _card(row: dict[str, Any], now: datetime, utc: bool) -> None:
     st.table(facts(row, now), border="horizontal", alt=f"Numbers of {row['deployment']} over the last hour")
 
 
-def _headline(row: dict[str, Any]) -> None:
+def whole_half_hours(counts: Any) -> list[float]:
+    """The sparkline without the half hour that is not over: it would always look like a collapse."""
+    return [float(n) if words.known(n) else 0.0 for n in counts][:-1] if counts is not None else []
+
+
+def headline(row: dict[str, Any]) -> None:
+    """State, where it comes from, and the name, which leads to its Health page."""
     icon, colour = BADGES.get(row["state"], BADGES["no_data"])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(words.state(row["state"]), icon=icon, color=colour)
@@ -65,7 +68,14 @@ def _headline(row: dict[str, Any]) -> None:
         if not row["registered"]:
             st.badge("unregistered", color="gray", help="It logs, but stands in no fleet file: it has no objectives.")
         link = {"deployments": row["deployment"], "source": row["source"], "start": "-24h"}
-        st.page_link(HEALTH_FILE, label=f"**{text.plain(row['deployment'])}**", icon="", query_params=link)
+        st.page_link(
+            HEALTH_FILE,
+            label=f"**{text.plain(row['deployment'])}**",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            query_params=link,
+            help="Its health over the last day",
+        )
 
 
 def facts(row: dict[str, Any], now: datetime) -> dict[str, str]:
@@ -74,7 +84,8 @@ def facts(row: dict[str, Any], now: datetime) -> dict[str, str]:
     p95 = words.with_evidence(row["p95_ms"], row["p95_low_ms"], row["p95_high_ms"], row["n_latency"], "ms")
     errors = words.with_evidence(row["error_rate"], row["error_rate_low"], row["error_rate_high"], n, "share")
     timed = words.known(row["n_latency"]) and row["n_latency"] > 0
-    latency = f"p50 {words.milliseconds(row['p50_ms'])}, p95 {p95}" if timed else "not logged"
+    missing = "not logged" if n else words.UNKNOWN
+    latency = f"p50 {words.milliseconds(row['p50_ms'])}, p95 {p95}" if timed else missing
     found = {
         "Requests": _compared(f"{words.per_second(row['rate_per_s'])}, n {words.count(n)}", row["rate_change"], n),
         "Latency": _compared(latency, row["p95_change"] if timed else None, n),
@@ -101,7 +112,7 @@ def draw_table(fleet: pd.DataFrame) -> None:
             "State": [words.state(state) for state in fleet["state"]],
             "Open": fleet["deployment"],
             "Source": fleet["source"],
-            "Requests, 24 h": fleet["spark_n"],
+            "Requests, 24 h": [whole_half_hours(counts) for counts in fleet["spark_n"]],
             "Rate": [words.per_second(rate) for rate in fleet["rate_per_s"]],
             "p50": [words.milliseconds(value) for value in fleet["p50_ms"]],
             "p95": _evidence(fleet, "p95_ms", "p95_low_ms", "p95_high_ms", "n_latency", "ms"),
@@ -116,6 +127,7 @@ def draw_table(fleet: pd.DataFrame) -> None:
         shown,
         hide_index=True,
         key="fleet-table",
+        placeholder=words.UNKNOWN,
         alt="Every deployment with its state and numbers of the last hour",
         column_config={
             "Open": st.column_config.ButtonColumn(

@@ -72,7 +72,9 @@ def _media(media: Any) -> None:
     """Pictures are known by hash and size only: the bytes stay where the model server keeps them."""
     if media is not None and len(media):
         st.subheader("Media", anchor=False)
-        st.dataframe(pd.DataFrame(list(media)), hide_index=True, alt="Media of this request")
+        order = ["mime", "width", "height", "bytes", "sha256", "uri"]
+        found = pd.DataFrame(list(media)).dropna(axis="columns", how="all")
+        st.dataframe(found, hide_index=True, column_order=order, placeholder="", alt="Media of this request")
 
 
 def _facts(request: dict[str, Any], utc: bool) -> None:

@@ -15,6 +15,9 @@ MOST_KEYS = 8
 REFERENCES = {"week": "A week before", "day": "A day before", "off": "Off"}
 
 
+RESOLUTIONS = {0: "Automatic", 60: "Minute", 300: "5 minutes", 3600: "Hour", 86_400: "Day"}
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """What one line of a chart stands for; `param` names its filter in the URL."""
@@ -62,12 +65,11 @@ class Scope:
 
 
 def pick_source(known: pd.DataFrame) -> str:
-    """Production unless asked otherwise. Where there is only a demo, that is shown at once, and its links say so."""
+    """Production unless asked otherwise; where there is only a demo, that is shown at once."""
     sources = _sources(known)
-    if "source" not in st.session_state and "source" not in st.query_params and PRODUCTION not in sources:
-        st.session_state["source"] = sources[0]
     options = sorted({PRODUCTION, *sources}, key=lambda name: (name != PRODUCTION, name))
-    return str(st.selectbox("Source", options, index=0, key="source", bind="query-params"))
+    default = options.index(PRODUCTION if PRODUCTION in sources else sources[0])
+    return str(st.selectbox("Source", options, index=default, key="source", bind="query-params"))
 
 
 def pick_group() -> str:
@@ -108,6 +110,29 @@ def pick_reference() -> str | None:
         help="The same hours a week or a day earlier, as a grey band. Drawn when one line is shown.",
     )
     return None if chosen == "off" else str(chosen)
+
+
+def pick_resolution() -> int:
+    """Seconds of one point in a chart; 0 leaves the choice to the traffic."""
+    chosen = st.selectbox(
+        "One point per", list(RESOLUTIONS), format_func=RESOLUTIONS.__getitem__, key="point", bind="query-params"
+    )
+    return int(chosen)
+
+
+def pick_offset() -> str:
+    """What the last hour is compared with on the Fleet page."""
+    chosen = st.segmented_control(
+        "Compared with",
+        [offset for offset in REFERENCES if offset != "off"],
+        format_func=lambda offset: f"Compared with {REFERENCES[offset].lower()}",
+        default="week",
+        key="compared",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
+    return str(chosen)
 
 
 def _sources(known: pd.DataFrame) -> list[str]:

@@ -28,7 +28,7 @@ def draw_first_start() -> None:
         icon="spinner",
     )
     st.markdown("Only `deployment` is required. Pick the way that is nearest to you:")
-    with st.grid("auto", min_column_width=400):
+    with st.grid("auto", min_column_width=330):
         _way(
             "Over HTTP",
             ":material/terminal:",

@@ -1,13 +1,13 @@
 """The table of pages: navigation, links and page tests come from it. One line adds a page."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import streamlit as st
 
-from monitor.ui import cards, detail, export, faces, filters, firststart, panels, rejects  # noqa: F401  loaded at start
+from monitor.ui import cards, comparison, detail, firststart, rejects, requestlist, states  # noqa: F401  loaded at start
 
-Query = Mapping[str, str | Sequence[str]]
+MARK, WORDMARK = (str(Path(__file__).with_name(name)) for name in ("mark.svg", "wordmark.svg"))
 
 
 @dataclass(frozen=True, slots=True)

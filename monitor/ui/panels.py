@@ -1,8 +1,8 @@
-"""The parts of the Health page: a panel for each golden signal, the spread of latencies, the states."""
+"""The signals of the Health page: a panel for each golden signal, errors by class, the spread of latencies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,6 @@ from monitor.charts import words
 from monitor.charts.distribution import latency_distribution
 from monitor.charts.errors import error_classes_over_time
 from monitor.charts.signals import SIGNALS, Signal, has_values, signal_over_time
-from monitor.charts.states import state_timeline
 from monitor.charts.timeseries import Marker, Option, Threshold, View
 from monitor.ui import data, faces, text
 from monitor.ui.data import Ask, ask
@@ -20,24 +19,29 @@ from monitor.ui.filters import MOST_KEYS, Scope
 from monitor.ui.window import Window, narrow
 
 HEIGHT = 250
+COARSER_S = {60: 300, 300: 3600, 3600: 86_400}
+ENOUGH_FOR_P95 = 20
+LEAST_BUCKETS = 12
+REQUESTS_FILE = "pages/ops/requests.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """All filters of the Health page."""
+    """All filters of the Health page; a point of 0 seconds is one that fits the window and the traffic."""
 
     window: Window
     scope: Scope
     reference: str | None
+    resolution_s: int = 0
 
     def asks(self) -> dict[str, Ask]:
         """The question behind each part of the page."""
         window = {"start": self.window.start, "end": self.window.end}
-        scope = window | self.scope.plain
-        grouped = window | self.scope.grouped
+        scope, grouped = window | self.scope.plain, window | self.scope.grouped
+        step = {"resolution_s": self.resolution_s or None}
         found = {
-            "Golden signals": ask("golden_signals", **grouped),
-            "Errors by class": ask("errors_over_time", **scope),
+            "Golden signals": ask("golden_signals", **grouped, **step),
+            "Errors by class": ask("errors_over_time", **scope, **step),
             "Most frequent errors": ask("top_errors", **scope, limit=10),
             "Deploys": ask("deploy_markers", **scope),
             "States": ask("state_timeline", **scope),
@@ -45,24 +49,53 @@ class Choice:
             "Latency quantiles": ask("latency_quantiles", **grouped),
         }
         if self.reference:
-            found["Usual range"] = ask("reference_band", **grouped, offset=self.reference)
+            found["Usual range"] = ask("reference_band", **grouped, **step, offset=self.reference)
         return found
+
+
+def readable(choice: Choice) -> Choice:
+    """The choice with points so wide that nearly all of them hold the requests that a p95 needs, if they can.
+
+    Without this a slow night at low traffic would show no p95 just where it matters.
+    """
+    if choice.resolution_s:
+        return choice
+    rows = data.load(choice.asks()["Golden signals"])
+    busy = rows[rows["n_latency"] > 0]
+    if busy.empty:
+        return choice
+    step = int(rows["resolution_s"].iloc[0])
+    view = choice.window.view(datetime.now(UTC))
+    quiet = busy.groupby("key")["n_latency"].quantile(0.1).max()  # a quiet bucket of the busiest line
+    while quiet < ENOUGH_FOR_P95 and step in COARSER_S:
+        wider = COARSER_S[step]
+        if (view.end - view.start) / timedelta(seconds=wider) < LEAST_BUCKETS:
+            break
+        quiet, step = quiet * wider / step, wider
+    return replace(choice, resolution_s=step)
 
 
 def draw_signals(choice: Choice) -> None:
     """The golden signals, two panels in a row, all on the same axis of time."""
+    choice = readable(choice)
     asks, view = choice.asks(), choice.window.view(datetime.now(UTC))
     signals = _busiest(data.load(asks["Golden signals"]))
     band = data.load(asks["Usual range"]) if "Usual range" in asks else None
-    markers = _markers(data.load(asks["Deploys"]))
-    fleet = data.load(ask("fleet"))
+    markers = [Marker(row["ts"], str(row["checkpoint"])) for row in data.records(data.load(asks["Deploys"]))]
+    promised = _promise(signals, data.load(ask("fleet")), choice.scope)
+    panels = {signal.id: signal for signal in SIGNALS}
     with st.grid(2, min_column_width=420, gap="medium"):
-        for signal in SIGNALS:
+        for name in ("latency", "errors", "classes", "traffic", "ttft", "tokens", "queue", "spread"):
             with st.container():
-                _signal_panel(signal, signals, band, view, _thresholds(signal, signals, fleet, choice), markers)
-        with st.container():
-            _errors_panel(data.load(asks["Errors by class"]), view, markers)
-    _top_errors(data.load(asks["Most frequent errors"]), choice)
+                if name == "classes":
+                    _errors_panel(data.load(asks["Errors by class"]), view, markers)
+                elif name == "spread":
+                    _spread_panel(data.load(asks["Spread of latencies"]), data.load(asks["Latency quantiles"]))
+                else:
+                    _signal_panel(panels[name], signals, band, view, promised.get(name, []), markers)
+    if not signals.empty:
+        length = words.span(timedelta(seconds=int(signals["resolution_s"].iloc[0])))
+        st.caption(f"A point is {length}. A p95 needs 20 requests in it, a p99 needs 100; hover shows n and intervals.")
 
 
 def _busiest(signals: pd.DataFrame) -> pd.DataFrame:
@@ -87,20 +120,43 @@ def _signal_panel(
     markers: Sequence[Marker],
 ) -> None:
     several = not frame.empty and frame["key"].nunique() > 1
-    st.subheader(
-        f"{signal.title}, {signal.curves[signal.lead].name}" if several and len(signal.curves) > 1 else signal.title,
-        anchor=False,
-    )
+    lead = f", {signal.curves[signal.lead].name}" if several and len(signal.curves) > 1 else ""
+    st.subheader(f"{signal.title}{lead}", anchor=False)
     if frame.empty or frame["n"].sum() == 0:
-        faces.nothing_yet("No requests in this window. Widen it, or choose other deployments.", signal.id)
+        faces.nothing_yet("No requests in this window. Widen it, or choose others above.", signal.id)
     elif not has_values(signal, frame):
         faces.nothing_yet(signal.absent, signal.id)
     else:
         option = signal_over_time(signal, frame, view=view, band=band, thresholds=thresholds, markers=markers)
-        selectable_chart(option, signal.id, f"{signal.title} over time")
+        _selectable(option, signal.id, f"{signal.title} over time")
 
 
-def selectable_chart(option: Option, key: str, alt: str) -> None:
+def _errors_panel(errors: pd.DataFrame, view: View, markers: Sequence[Marker]) -> None:
+    st.subheader("Errors by class", anchor=False)
+    if errors.empty or errors["n"].sum() == 0:
+        faces.nothing_yet("No request of this window failed.", "classes")
+    else:
+        _selectable(error_classes_over_time(errors, view=view, markers=markers), "classes", "Errors by class over time")
+
+
+def _spread_panel(spread: pd.DataFrame, quantiles: pd.DataFrame) -> None:
+    st.subheader("Spread of latencies", anchor=False)
+    if spread.empty or spread["n"].sum() == 0:
+        faces.nothing_yet("No successful request of this window carries a latency.", "spread")
+        return
+    keys = spread.groupby("key")["n"].sum().nlargest(MOST_KEYS).index
+    shown = spread[spread["key"].isin(keys)]
+    st.echarts_chart(latency_distribution(shown), height=HEIGHT, key="spread", alt="Share of requests per latency")
+    if len(keys) == 1:
+        st.caption(" · ".join(_quantile(row) for row in data.records(quantiles)))
+
+
+def _quantile(row: dict[str, Any]) -> str:
+    value = words.with_evidence(row["value_ms"], row["low_ms"], row["high_ms"], row["n"], "ms")
+    return f"p{row['quantile'] * 100:g} {value}"
+
+
+def _selectable(option: Option, key: str, alt: str) -> None:
     """A chart over time in which a selected range becomes the window of the page."""
     # The key names the window: a selection must not live on in the chart of the window that it made.
     full = f"{key}-{st.session_state.get('start')}-{st.session_state.get('end')}"
@@ -114,105 +170,60 @@ def _take_selection(key: str) -> None:
         st.session_state["narrowed"] = True
 
 
-def _errors_panel(errors: pd.DataFrame, view: View, markers: Sequence[Marker]) -> None:
-    st.subheader("Errors by class", anchor=False)
-    if errors.empty or errors["n"].sum() == 0:
-        faces.nothing_yet("No request of this window failed.", "errors-by-class")
-    else:
-        selectable_chart(
-            error_classes_over_time(errors, view=view, markers=markers), "error-classes", "Errors by class over time"
-        )
-
-
-def _markers(deploys: pd.DataFrame) -> list[Marker]:
-    return [Marker(row["ts"], str(row["checkpoint"])) for row in data.records(deploys)]
-
-
-def _thresholds(signal: Signal, frame: pd.DataFrame, fleet: pd.DataFrame, choice: Choice) -> list[Threshold]:
-    """What the SLO of a single deployment promises for this signal."""
-    keys = [] if frame.empty else list(frame["key"].unique())
-    names = keys if choice.scope.by == "deployment" else list(choice.scope.deployments)
-    rows = (
-        fleet[fleet["deployment"].isin(names) & fleet["slo_availability"].notna()] if len(names) == 1 else fleet.head(0)
-    )
-    if rows.empty:
-        return []
+def _promise(signals: pd.DataFrame, fleet: pd.DataFrame, scope: Scope) -> dict[str, list[Threshold]]:
+    """What the SLO of a single deployment promises, for each signal."""
+    drawn = [] if signals.empty else list(signals["key"].unique())
+    names = drawn if scope.by == "deployment" else list(scope.deployments)
+    rows = fleet[
+        fleet["deployment"].isin(names) & (fleet["source"] == scope.source) & fleet["slo_availability"].notna()
+    ]
+    if len(names) != 1 or rows.empty:
+        return {}
     slo = rows.iloc[0]
-    if signal.id == "errors":
-        return [Threshold(1 - float(slo["slo_availability"]), f"SLO {words.share(1 - slo['slo_availability'])}")]
-    if signal.id == "latency" and words.known(slo["slo_latency_ms"]):
-        promise = f"SLO {words.milliseconds(slo['slo_latency_ms'])} for {words.share(slo['slo_latency_target'])}"
-        return [Threshold(float(slo["slo_latency_ms"]), promise)]
-    return []
+    allowed = 1 - float(slo["slo_availability"])
+    found = {"errors": [Threshold(allowed, f"SLO {words.share(allowed)}")]}
+    if words.known(slo["slo_latency_ms"]):
+        name = f"SLO {words.milliseconds(slo['slo_latency_ms'])} for {words.share(slo['slo_latency_target'])}"
+        found["latency"] = [Threshold(float(slo["slo_latency_ms"]), name)]
+    return found
 
 
-def _top_errors(errors: pd.DataFrame, choice: Choice) -> None:
+def draw_top_errors(choice: Choice) -> None:
+    """Which errors are the most frequent; a click leads to their requests."""
+    errors = data.load(choice.asks()["Most frequent errors"])
     if errors.empty:
         return
     st.subheader("Most frequent errors", anchor=False)
-    for row in data.records(errors):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            link = choice.scope.link(choice.window) | {
-                "deployments": row["deployment"],
-                "error_type": row["error_type"],
-            }
-            share = words.with_evidence(row["share"], row["share_low"], row["share_high"], row["n"], "share")
-            st.page_link(
-                "pages/ops/requests.py",
-                label=f"**{text.plain(row['error_type'])}** in {text.plain(row['deployment'])}",
-                query_params=link,
-            )
-            last = text.moment(row["last_seen"], choice.window.utc)
-            st.markdown(f"{share} · last {last} · {text.plain(row['example_message'] or '')}")
-
-
-def draw_spread(choice: Choice) -> None:
-    """How latencies are spread, and their quantiles with intervals."""
-    asks = choice.asks()
-    spread, quantiles = data.load(asks["Spread of latencies"]), data.load(asks["Latency quantiles"])
-    if spread.empty or spread["n"].sum() == 0:
-        faces.nothing_yet("No request of this window carries a latency.", "spread")
-        return
-    st.echarts_chart(latency_distribution(spread), height=320, key="spread", alt="Share of requests per latency")
-    rows = {
-        str(key): {
-            f"p{row['quantile'] * 100:g}": words.with_evidence(
-                row["value_ms"], row["low_ms"], row["high_ms"], row["n"], "ms"
-            )
-            for row in data.records(group)
+    rows = data.records(errors)
+    shown = pd.DataFrame(
+        {
+            "Error": errors["error_type"],
+            "Deployment": errors["deployment"],
+            "Share of requests": [
+                words.with_evidence(row["share"], row["share_low"], row["share_high"], row["n"], "share")
+                for row in rows
+            ],
+            "Last": errors["last_seen"],
+            "Newest message": errors["example_message"],
         }
-        for key, group in quantiles.groupby("key")
-    }
-    st.table(pd.DataFrame.from_dict(rows, orient="index"), alt="Latency quantiles with 95 % intervals")
-    first = quantiles.iloc[0] if not quantiles.empty else spread.iloc[0]
-    utc = choice.window.utc
-    st.caption(f"From {text.moment(first['from_ts'], utc)} to {text.moment(first['to_ts'], utc)}; {first['method']}.")
-
-
-def draw_states(choice: Choice) -> None:
-    """When each deployment was in which state, and why."""
-    states = data.load(choice.asks()["States"])
-    if states.empty:
-        faces.nothing_yet("No state was computed in this window.", "states")
-        return
-    view = choice.window.view(datetime.now(UTC))
-    height = 90 + 34 * states["deployment"].nunique()
-    st.echarts_chart(
-        state_timeline(states, view=view), height=height, key="states", alt="States of deployments over time"
-    )
-    table = states.sort_values("from_ts", ascending=False).assign(
-        state=[words.state(state) for state in states.sort_values("from_ts", ascending=False)["state"]]
     )
     zone = str(text.zone(choice.window.utc))
     st.dataframe(
-        table[["from_ts", "to_ts", "deployment", "state", "reason"]],
+        shown,
         hide_index=True,
-        alt="Changes of state, newest first",
+        placeholder=words.UNKNOWN,
+        alt="Most frequent errors; a click on a name leads to its requests",
         column_config={
-            "from_ts": st.column_config.DatetimeColumn("From", timezone=zone),
-            "to_ts": st.column_config.DatetimeColumn("To", timezone=zone),
-            "deployment": "Deployment",
-            "state": "State",
-            "reason": "Why",
+            "Error": st.column_config.ButtonColumn(
+                key="error-opened", on_click=_open_error, args=(rows, choice), type="tertiary"
+            ),
+            "Last": st.column_config.DatetimeColumn(timezone=zone, format="YYYY-MM-DD HH:mm:ss"),
+            "Newest message": st.column_config.TextColumn(width="large"),
         },
     )
+
+
+def _open_error(rows: list[dict[str, Any]], choice: Choice) -> None:
+    row = rows[st.session_state["error-opened"].row]
+    only = {"deployments": row["deployment"], "error_type": row["error_type"]}
+    st.switch_page(REQUESTS_FILE, query_params=choice.scope.link(choice.window) | only)

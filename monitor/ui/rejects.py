@@ -34,6 +34,7 @@ def draw_events(rejects: pd.DataFrame, utc: bool) -> None:
         key="rejects",
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="",
         alt="Refused events, newest first",
         column_config={
             "ts": st.column_config.DatetimeColumn(f"Arrived ({zone})", timezone=zone, format="YYYY-MM-DD HH:mm:ss"),

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from monitor.charts import words
-from monitor.ui import data, faces, text
+from monitor.ui import data, export, faces, text
 from monitor.ui.data import Ask, ask
 from monitor.ui.filters import Scope
 from monitor.ui.window import Window
@@ -19,45 +19,59 @@ STATUSES = {ANY: "All", "error": "Failed", "ok": "OK"}
 
 def pick_question(window: Window, scope: Scope) -> Ask:
     """The filters beyond window and deployments, as one question."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        status = st.segmented_control(
-            "Status",
-            list(STATUSES),
-            format_func=STATUSES.__getitem__,
-            default=ANY,
-            key="status",
-            bind="query-params",
-            required=True,
-        )
-        sort = st.segmented_control(
-            "Order",
-            list(ORDERS),
-            format_func=ORDERS.__getitem__,
-            default="newest",
-            key="sort",
-            bind="query-params",
-            required=True,
-        )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        status = _one_of("Status", STATUSES, "status")
+        sort = _one_of("Order", ORDERS, "sort")
         found = st.text_input(
-            "Text", key="text", bind="query-params", type="search", placeholder="in input or output", width=240
+            "Text",
+            key="text",
+            bind="query-params",
+            type="search",
+            label_visibility="collapsed",
+            width=260,
+            placeholder="Text in input or output",
         )
         with st.popover("More filters", icon=":material/filter_list:"):
             more = {name: _field(name, label) for name, label in MORE.items()}
             least = st.number_input("Latency from, ms", 0.0, value=None, key="min_latency_ms", bind="query-params")
             most = st.number_input("Latency to, ms", 0.0, value=None, key="max_latency_ms", bind="query-params")
-    return ask(
-        "requests",
-        start=window.start,
-        end=window.end,
-        status=None if status == ANY else status,
-        sort=sort,
-        text=found,
-        min_latency_ms=least,
-        max_latency_ms=most,
-        limit=PAGE,
-        **more,
-        **scope.plain,
+        question = ask(
+            "requests",
+            start=window.start,
+            end=window.end,
+            status=None if status == ANY else status,
+            sort=sort,
+            text=found,
+            min_latency_ms=least,
+            max_latency_ms=most,
+            limit=PAGE,
+            **more,
+            **scope.plain,
+        )
+        export.draw_export({"Requests": question})
+    _active(more | {"latency from": least, "latency to": most})
+    return question
+
+
+def _one_of(label: str, options: dict[str, str], key: str) -> str:
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        default=next(iter(options)),
+        key=key,
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
     )
+    return str(chosen)
+
+
+def _active(more: dict[str, Any]) -> None:
+    """Filters in the closed menu that are in force: nobody should miss requests because of one that is out of sight."""
+    used = [f"{name.replace('_', ' ')} {text.plain(value)}" for name, value in more.items() if value not in (None, "")]
+    if used:
+        st.caption(f":material/filter_alt: Only {', '.join(used)}")
 
 
 MORE = {"error_type": "Error type", "checkpoint": "Checkpoint", "session_id": "Session", "trace_id": "Trace"}
@@ -100,6 +114,8 @@ def _table(rows: pd.DataFrame, utc: bool, key: str) -> None:
         key=key,
         on_select=lambda: _open_row(rows, key),
         selection_mode="single-row",
+        selection_default={"selection": {"rows": _marked(rows)}},
+        placeholder="",
         alt="Requests; select a row to open it",
         column_config={
             "ts": st.column_config.DatetimeColumn(
@@ -107,7 +123,7 @@ def _table(rows: pd.DataFrame, utc: bool, key: str) -> None:
             ),
             "deployment": "Deployment",
             "status": "Status",
-            "error_type": "Error",
+            "error_type": st.column_config.TextColumn("Error", width="small"),
             "latency_ms": st.column_config.NumberColumn("Latency", format="%.0f ms"),
             "ttft_ms": st.column_config.NumberColumn("First token", format="%.0f ms"),
             "tokens_out": st.column_config.NumberColumn("Tokens out"),
@@ -119,13 +135,18 @@ def _table(rows: pd.DataFrame, utc: bool, key: str) -> None:
     )
 
 
+def _marked(rows: pd.DataFrame) -> list[int]:
+    """The row of the request that the URL shows, so that a shared link marks it too."""
+    same = rows["event_id"] == st.query_params.get("event")
+    return [int(place) for place in same.to_numpy().nonzero()[0][:1]]
+
+
 def _open_row(rows: pd.DataFrame, key: str) -> None:
     """The open request stands in the URL, so that its link shows the same to somebody else."""
     selected: list[int] = st.session_state[key].selection.rows
     if selected:
         row = rows.iloc[selected[0]]
-        st.query_params["event"] = str(row["event_id"])
-        st.query_params["at"] = row["ts"].isoformat().replace("+00:00", "Z")
+        st.query_params.update({"event": str(row["event_id"]), "at": row["ts"].isoformat().replace("+00:00", "Z")})
     else:
         close()
 

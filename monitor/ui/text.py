@@ -17,6 +17,12 @@ def plain(text: Any) -> str:
     return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))
 
 
+def sentence(text: Any) -> str:
+    """The text as a sentence: a capital at its start, a full stop at its end."""
+    words_ = plain(text)
+    return f"{words_[:1].upper()}{words_[1:]}{'' if words_.endswith('.') else '.'}"
+
+
 def zone(utc: bool) -> tzinfo:
     """UTC, or the time zone of the browser when it tells one that this machine knows."""
     try:

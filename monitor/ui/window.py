@@ -77,24 +77,49 @@ def narrow(start_ms: float, end_ms: float) -> None:
 
 
 def pick_window() -> Window:
-    """The widgets of the window, in one line: presets, the two texts, a calendar, the time zone."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    """The widgets of the window in one line: presets, another range, the time zone; and what they mean, in words."""
+    seed("start", DEFAULT)
+    seed("end", NOW)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         presets = st.container(width="content")
-        start = st.text_input(
-            "From", DEFAULT, key="start", bind="query-params", width=210, on_change=_in_utc, args=("start",)
-        )
-        end = st.text_input("To", NOW, key="end", bind="query-params", width=210, on_change=_in_utc, args=("end",))
-        zone = st.segmented_control("Times", ZONES, default=ZONES[0], key="tz", bind="query-params", required=True)
-        with st.popover("Calendar", icon=":material/calendar_month:"):
-            _calendar(text.zone(zone == "UTC"))
+        with st.popover("Other range", icon=":material/calendar_month:"):
+            start = st.text_input("From", key="start", bind="query-params", on_change=_in_utc, args=("start",))
+            end = st.text_input("To", key="end", bind="query-params", on_change=_in_utc, args=("end",))
+            st.caption("`-90m`, `-3d`, `now`, or a time such as `2026-11-20 14:00`.")
+            calendar = st.container()
+        window = Window(start or DEFAULT, end or NOW, pick_zone() == "UTC")
+        st.caption(f"Showing {window.words(datetime.now(UTC))}")
     with presets:
-        _presets(start or DEFAULT, end or NOW)
-    return Window(start or DEFAULT, end or NOW, zone == "UTC")
+        _presets(window)
+    with calendar:
+        _calendar(text.zone(window.utc))
+    return window
 
 
-def _presets(start: str, end: str) -> None:
-    st.session_state["preset"] = start if end == NOW and start in PRESETS else None
-    st.segmented_control("Last", list(PRESETS), format_func=PRESETS.__getitem__, key="preset", on_change=_take_preset)
+def seed(key: str, value: str) -> None:
+    """What a bound widget shows when the URL says nothing; as its default it would clash with values of callbacks."""
+    if key not in st.session_state and key not in st.query_params:
+        st.session_state[key] = value
+
+
+def pick_zone() -> str:
+    """Whose clock is on the screen."""
+    zone = st.segmented_control(
+        "Time zone", ZONES, default=ZONES[0], key="tz", bind="query-params", required=True, label_visibility="collapsed"
+    )
+    return str(zone)
+
+
+def _presets(window: Window) -> None:
+    st.session_state["preset"] = window.start if window.end == NOW and window.start in PRESETS else None
+    st.segmented_control(
+        "Window",
+        list(PRESETS),
+        format_func=PRESETS.__getitem__,
+        key="preset",
+        on_change=_take_preset,
+        label_visibility="collapsed",
+    )
 
 
 def _take_preset() -> None:

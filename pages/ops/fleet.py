@@ -5,30 +5,26 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from monitor.charts import words
-from monitor.ui import cards, data, export, faces, firststart
+from monitor.ui import cards, data, export, faces, filters, firststart
 from monitor.ui.access import guard
 from monitor.ui.data import ask
+from monitor.ui.window import pick_zone
 
 guard("read")
 
 st.title("Fleet")
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     layout = st.segmented_control(
-        "Show as", ["Cards", "Table"], default="Cards", key="view", bind="query-params", required=True
-    )
-    zone = st.segmented_control(
-        "Times", ["Local", "UTC"], default="Local", key="tz", bind="query-params", required=True
-    )
-    reference = st.segmented_control(
-        "Compared with",
-        ["day", "week"],
-        default="day",
-        key="compared",
+        "Show as",
+        ["Cards", "Table"],
+        default="Cards",
+        key="view",
         bind="query-params",
         required=True,
-        format_func={"day": "a day before", "week": "a week before"}.__getitem__,
+        label_visibility="collapsed",
     )
-    question = ask("fleet", reference=reference)
+    zone = pick_zone()
+    question = ask("fleet", reference=filters.pick_offset())
     export.draw_export({"Fleet": question, "Deployments": ask("deployments"), "Ingest": ask("ingest_status")})
 
 
@@ -41,19 +37,16 @@ def fleet() -> None:
         if rows.empty:
             return
         rows = cards.urgent_first(rows)
-        wrong = rows[rows["state"].isin(["alert", "warn", "no_data"])]
-        st.markdown(
-            f"**{len(wrong)} of {len(rows)}** need a look" if len(wrong) else f"All **{len(rows)}** as promised",
-        )
+        wrong = len(rows[rows["state"] != "ok"])
+        st.markdown(f"**{wrong} of {len(rows)}** need a look" if wrong else f"All **{len(rows)}** are well")
         if layout == "Table":
             cards.draw_table(rows)
         else:
             cards.draw_cards(rows, now, zone == "UTC")
         status = data.load(ask("ingest_status")).iloc[0]
         st.caption(
-            "Numbers of the last hour, brackets are 95 % intervals. "
-            f"{words.count(status['predictions'])} predictions stored, newest {words.ago(status['newest_ts'], now)}; "
-            f"{words.count(status['spool_bytes'])} bytes wait to be loaded."
+            "Numbers of the last hour; in brackets a 95 % interval and how many requests stand behind it. "
+            f"{words.count(status['predictions'])} predictions, the newest {words.ago(status['newest_ts'], now)}."
         )
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from monitor.ui import comparison, data, export, faces, filters, panels
+from monitor.ui import comparison, data, export, faces, filters, panels, states
 from monitor.ui.access import guard
 from monitor.ui.data import ask
 from monitor.ui.window import pick_window
@@ -15,21 +15,20 @@ st.title("Health")
 with faces.shown():
     window = pick_window()
     known = data.load(ask("deployments"))
-    columns = st.columns([4, 2, 2, 2], vertical_alignment="bottom")
-    with columns[3]:
+    where, who, point, band, whence = st.columns([5, 2, 2, 2, 2], vertical_alignment="bottom")
+    with whence:
         source = filters.pick_source(known)
-    with columns[1]:
+    with who:
         by = filters.pick_group()
-    with columns[2]:
+    with point:
+        resolution_s = filters.pick_resolution()
+    with band:
         reference = filters.pick_reference()
-    with columns[0]:
+    with where:
         scope = filters.pick_scope(known, source, by)
-    choice = panels.Choice(window, scope, reference)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link("pages/ops/requests.py", label="Requests of this window", query_params=scope.link(window))
-        export.draw_export(choice.asks())
-    signals, spread, compare, states = st.tabs(
-        ["Signals", "Spread of latencies", "Compare two", "States"], on_change="rerun", key="tab", bind="query-params"
+    choice = panels.Choice(window, scope, reference, resolution_s)
+    signals, compare, history = st.tabs(
+        ["Signals", "Compare two", "States"], on_change="rerun", key="tab", bind="query-params"
     )
 
     @st.fragment(run_every=REFRESH_S if window.moves else None)
@@ -37,20 +36,25 @@ with faces.shown():
         if st.session_state.pop("narrowed", False):
             st.rerun()  # a range was selected in a chart: the widgets above must show it too
         with faces.shown():
+            states.draw_now(choice)
             panels.draw_signals(choice)
+            panels.draw_top_errors(choice)
 
     if signals.open:
         with signals:
-            st.caption(
-                "Press the brackets above a chart and drag over it to narrow the window. Hover shows n and intervals."
-            )
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.page_link(
+                    "pages/ops/requests.py",
+                    label="Requests of this window",
+                    icon=":material/arrow_forward:",
+                    query_params=scope.link(window),
+                )
+                export.draw_export(choice.asks())
+                st.caption("To narrow the window, press the brackets above a chart and drag over it.")
             live()
-    if spread.open:
-        with spread:
-            panels.draw_spread(choice)
     if compare.open:
         with compare:
             comparison.draw_comparison(window, scope, known)
-    if states.open:
-        with states:
-            panels.draw_states(choice)
+    if history.open:
+        with history:
+            states.draw_timeline(choice)

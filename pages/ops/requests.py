@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from monitor.ui import data, detail, export, faces, filters, requestlist
+from monitor.ui import data, detail, faces, filters, requestlist
 from monitor.ui.access import guard
 from monitor.ui.data import ask
 from monitor.ui.window import pick_window
@@ -19,7 +19,6 @@ with faces.shown():
     with left:
         scope = filters.pick_scope(known, source)
     question = requestlist.pick_question(window, scope)
-    export.draw_export({"Requests": question})
     request = requestlist.opened()
     listing, side = st.columns([3, 2]) if request else (st.container(), st.container())
     with listing:

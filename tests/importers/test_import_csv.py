@@ -3,6 +3,7 @@ import io
 
 import pytest
 
+from monitor.errors import BadInput
 from monitor.importers import open_import
 from tests.importers.logs import SET, Write, events, problems
 
@@ -18,6 +19,14 @@ def test_named_columns_and_constants_win_over_well_known_ones(write: Write) -> N
     path = write("a.csv", "timestamp,begin,deployment\n2026-01-01,2026-02-02,x\n")
     (event,) = events(open_import(path, mapping={"ts": "begin"}, constants={"deployment": "y", "attrs.run": "7"}))
     assert (event["ts"][:10], event["deployment"], event["attrs"]) == ("2026-02-02", "y", {"run": "7"})
+
+
+def test_a_feature_named_like_a_field_does_not_stand_in_for_it(write: Write) -> None:
+    path = write("a.csv", "ts,latency_ms,n\n2026-01-01,5,7\n")
+    (event,) = events(open_import(path, mapping={"features.latency_ms": "n"}, constants=SET))
+    assert (event["latency_ms"], event["features"]) == (5.0, {"latency_ms": 7.0})
+    with pytest.raises(BadInput, match="when the rows happened"):
+        open_import(write("b.csv", "at,n\n2026-01-01,5\n"), mapping={"attrs.ts": "at"}, constants=SET)
 
 
 def test_features_and_attributes_are_mapped_one_by_one(write: Write) -> None:

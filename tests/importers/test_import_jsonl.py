@@ -1,6 +1,9 @@
 import gzip
 import json
 
+import pytest
+
+from monitor.errors import BadInput
 from monitor.importers import format_columns, open_import
 from tests.importers.logs import PNG, SET, Write, events, naive, problems
 
@@ -54,6 +57,18 @@ def test_an_error_column_gives_status_class_and_message(write: Write) -> None:
         ("error", "error", "the GPU is gone"),
         ("error", "error", None),
     ]
+
+
+def test_an_error_column_that_appears_late_is_mapped_all_the_same(write: Write) -> None:
+    lines = naive() * 2500 + naive(error="Timeout: 30 s", output_text="second choice")
+    *_, last = events(open_import(write("a.jsonl", lines), constants=SET))
+    assert (last["error_type"], last["error_message"], last["output_text"]) == ("Timeout", "Timeout: 30 s", "ho")
+
+
+def test_columns_for_class_and_message_win_over_an_error_column(write: Write) -> None:
+    path = write("a.jsonl", naive(error="E: long text", error_type="OutOfMemory", status="failed"))
+    (event,) = events(open_import(path, constants=SET))
+    assert (event["error_type"], event["error_message"], event["status"]) == ("OutOfMemory", "E: long text", "error")
 
 
 def test_a_column_inside_an_object_is_named_with_dots(write: Write) -> None:
@@ -115,3 +130,6 @@ def test_gzip_reads_like_the_plain_file_and_a_cut_one_gives_what_it_holds(write:
     rows = list(open_import(write("cut.jsonl.gz", packed[: len(packed) // 2]), constants=SET))
     assert "gzip data is damaged from here on" in str(rows[-1].problem)
     assert len(rows) > 500
+    short = gzip.compress((naive() * 3).encode())
+    with pytest.raises(BadInput, match="cannot be unpacked"):
+        open_import(write("short.jsonl.gz", short[:8] + b"junk"), constants=SET)

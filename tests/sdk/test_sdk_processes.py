@@ -4,12 +4,16 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import monitor.client as sdk
 from monitor.client import Client
+from monitor.client.options import MIB, Options
+from monitor.client.sender import EVENT_BYTES
+from monitor.client.tally import Stats
 from tests.sdk.receiver import REPOSITORY, Receiver, run_python, spooled_files, until
 
 
@@ -137,6 +141,13 @@ def test_importing_the_client_brings_the_standard_library_only() -> None:
     code += "if n.partition('.')[0] not in sys.stdlib_module_names | {'monitor', '__main__', 'sitecustomize'}])"
     result = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_page_about_the_sdk_names_every_option_and_cause() -> None:
+    page = (REPOSITORY / "docs" / "sdk.md").read_text("utf-8")
+    missing = [field.name for field in fields(Options) + fields(Stats) if field.name not in page]
+    assert not missing
+    assert str(EVENT_BYTES // MIB) + " MiB" in page
 
 
 def test_the_functions_of_the_module_share_a_default_client(

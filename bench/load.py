@@ -1,0 +1,166 @@
+"""A light load generator: kept connections, prepared requests, only the first line and the counts of an answer are read.
+
+It shares the cores with the server that it measures, so it does as little as it can for each request.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import cast
+
+import uvloop
+
+from bench.events import dated
+
+_ACCEPTED = re.compile(rb'"accepted":(\d+)')
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the requests."""
+
+    acked: int = 0
+    requests: int = 0
+    late: int = 0  # paced only: sent more than a second after their time
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+    broken: int = 0
+
+    def quantile_ms(self, q: float) -> float:
+        ordered = sorted(self.latencies)
+        return 1000 * ordered[min(int(q * len(ordered)), len(ordered) - 1)] if ordered else float("nan")
+
+    def count(self, status: int, accepted: int, seconds: float) -> None:
+        self.requests += 1
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.acked += accepted
+        self.latencies.append(seconds)
+
+
+class Requests:
+    """Prepared requests that are sent again and again; their times move on with the clock."""
+
+    def __init__(self, bodies: list[bytes], headers: str = "") -> None:
+        self._bodies, self._headers = bodies, headers
+        self.renew()
+
+    def renew(self) -> None:
+        heads = [self._head(body) for body in map(dated, self._bodies)]
+        self._next: Iterator[bytes] = cycle(heads)
+
+    def next(self) -> bytes:
+        return next(self._next)
+
+    def _head(self, body: bytes) -> bytes:
+        head = f"POST /api/v1/predictions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n{self._headers}"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class _Connection(asyncio.Protocol):
+    """One request at a time; `done(self)` is called after each answer."""
+
+    def __init__(self, tally: Tally, done: "Callable[[_Connection], None]") -> None:
+        self._tally, self._done = tally, done
+        self._buffer = b""
+        self._due = 0.0
+        self.busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
+
+    def send(self, request: bytes, due: float) -> None:
+        self._due, self.busy = due, True
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        length = _LENGTH.search(self._buffer, 0, end)
+        if length is None or len(self._buffer) < end + 4 + int(length[1]):
+            return
+        found = _ACCEPTED.search(self._buffer, end)
+        self._tally.count(int(self._buffer[9:12]), int(found[1]) if found else 0, time.perf_counter() - self._due)
+        self._buffer, self.busy = b"", False
+        self._done(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.busy:
+            self._tally.broken += 1
+
+
+def closed_loop(port: int, requests: Requests, connections: int, seconds: float) -> Tally:
+    """Every connection sends its next request when the last is answered, as fast as the server allows."""
+    return uvloop.run(_closed_loop(port, requests, connections, seconds))
+
+
+async def _closed_loop(port: int, requests: Requests, connections: int, seconds: float) -> Tally:
+    tally, loop = Tally(), asyncio.get_running_loop()
+    began = time.perf_counter()
+    until = began + seconds
+
+    def again(connection: _Connection) -> None:
+        now = time.perf_counter()
+        if now < until:
+            connection.send(requests.next(), now)
+
+    opened = [await _open(port, tally, again) for _ in range(connections)]
+    for connection in opened:
+        connection.send(requests.next(), time.perf_counter())
+    renewing = loop.create_task(_renew(requests))
+    while any(connection.busy and not connection.transport.is_closing() for connection in opened):
+        await asyncio.sleep(0.01)
+    tally.seconds = time.perf_counter() - began
+    renewing.cancel()
+    _close(opened)
+    return tally
+
+
+def paced(port: int, requests: Requests, connections: int, per_s: float, seconds: float) -> Tally:
+    """Requests at fixed times whatever the server does; latency counts from the time at which each was due."""
+    return uvloop.run(_paced(port, requests, connections, per_s, seconds))
+
+
+async def _paced(port: int, requests: Requests, connections: int, per_s: float, seconds: float) -> Tally:
+    tally, loop = Tally(), asyncio.get_running_loop()
+    free: asyncio.Queue[_Connection] = asyncio.Queue()
+    opened = [await _open(port, tally, free.put_nowait) for _ in range(connections)]
+    for connection in opened:
+        free.put_nowait(connection)
+    renewing = loop.create_task(_renew(requests))
+    began = time.perf_counter()
+    for i in range(int(per_s * seconds)):
+        due = began + i / per_s
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        connection = await free.get()
+        tally.late += time.perf_counter() - due > 1
+        connection.send(requests.next(), due)
+    while any(connection.busy and not connection.transport.is_closing() for connection in opened):
+        await asyncio.sleep(0.01)
+    tally.seconds = time.perf_counter() - began
+    renewing.cancel()
+    _close(opened)
+    return tally
+
+
+async def _open(port: int, tally: Tally, done: Callable[[_Connection], None]) -> _Connection:
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(lambda: _Connection(tally, done), "127.0.0.1", port)
+    return connection
+
+
+async def _renew(requests: Requests) -> None:
+    while True:
+        await asyncio.sleep(5)
+        requests.renew()
+
+
+def _close(opened: list[_Connection]) -> None:
+    for connection in opened:
+        connection.transport.close()

@@ -1,0 +1,121 @@
+"""The three deployments of the demo: how much traffic each gets, what it is asked, and how fast it answers.
+
+`fleet.toml` beside this file registers the same three with their SLOs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from monitor.demo.incidents import Incident
+
+VISION_KINDS = {
+    "colour": 0.14,
+    "shape": 0.12,
+    "count": 0.14,
+    "exists": 0.12,
+    "point": 0.10,
+    "compare": 0.08,
+    "describe": 0.30,
+}
+TEXT_KINDS = {"caption": 0.30, "extract": 0.25, "classify": 0.15, "summary": 0.30}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A deployment of the demo. Times in milliseconds, hours in UTC, shares between 0 and 1."""
+
+    id: str
+    model: str
+    checkpoint: str
+    environment: str
+    kinds: Mapping[str, float]  # share of the requests of each kind of prompt
+    per_day: int  # requests of a mean day
+    peak_hour: float
+    trough: float  # traffic at night as a share of the peak
+    weekend: float  # traffic of a Saturday or Sunday as a share of a working day
+    users: int
+    replicas: int
+    queue_ms: float  # median at mean load
+    start_ms: float  # before the first token, whatever the prompt
+    prompt_ms: float  # and for each token of the prompt
+    token_ms: float  # for each token of the answer
+    errors: float  # share of requests that fail on a good day
+    streamed: float  # share of requests whose first token has a time
+    usd_in: float  # per million tokens
+    usd_out: float
+
+
+PROFILES = (
+    Profile(
+        id="vision-prod",
+        model="shapes-vlm",
+        checkpoint="shapes-vlm-step-600",
+        environment="production",
+        kinds=VISION_KINDS,
+        per_day=13_000,
+        peak_hour=13.0,
+        trough=0.16,
+        weekend=0.55,
+        users=600,
+        replicas=3,
+        queue_ms=14,
+        start_ms=70,
+        prompt_ms=0.9,
+        token_ms=11,
+        errors=0.0025,
+        streamed=0.9,
+        usd_in=0.20,
+        usd_out=0.80,
+    ),
+    Profile(
+        id="vision-edge",
+        model="shapes-vlm",
+        checkpoint="shapes-vlm-step-450",
+        environment="edge",
+        kinds=VISION_KINDS,
+        per_day=5_500,
+        peak_hour=10.0,
+        trough=0.35,
+        weekend=0.75,
+        users=80,
+        replicas=1,
+        queue_ms=25,
+        start_ms=160,
+        prompt_ms=2.0,
+        token_ms=19,
+        errors=0.003,
+        streamed=0.6,
+        usd_in=0.05,
+        usd_out=0.20,
+    ),
+    Profile(
+        id="text-prod",
+        model="shapes-lm",
+        checkpoint="shapes-lm-step-1200",
+        environment="production",
+        kinds=TEXT_KINDS,
+        per_day=8_500,
+        peak_hour=16.0,
+        trough=0.5,
+        weekend=0.8,
+        users=300,
+        replicas=2,
+        queue_ms=8,
+        start_ms=35,
+        prompt_ms=0.35,
+        token_ms=6,
+        errors=0.0012,
+        streamed=1.0,
+        usd_in=0.10,
+        usd_out=0.40,
+    ),
+)
+
+
+def checkpoint_at(profile: Profile, moment: datetime, planted: tuple[Incident, ...]) -> str:
+    """The checkpoint that the deployment serves: its own, but where an incident is that it was switched."""
+    for incident in planted:
+        if incident.checkpoint and incident.deployment == profile.id and incident.start <= moment < incident.end:
+            return incident.checkpoint
+    return profile.checkpoint

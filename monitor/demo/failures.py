@@ -1,0 +1,47 @@
+"""How requests of the demo fail: the kinds of error, how often each, and how long it takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+OK = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A kind of error. It takes `after_ms`, or where that is 0 a part of what the answer would have taken."""
+
+    name: str
+    message: str
+    weight: float  # of all errors on a good day
+    burst_weight: float  # of the errors of an error burst
+    after_ms: float = 0.0
+    part: float = 1.0
+
+
+FAILURES = (
+    Failure("InvalidInput", "the request body could not be read: unexpected end of data", 0.45, 0.0, part=0.05),
+    Failure("ContextLengthExceeded", "the prompt is longer than the context of 1024 tokens", 0.25, 0.0, part=0.1),
+    Failure("ClientDisconnected", "the client closed the connection before the answer was complete", 0.24, 0.0),
+    Failure("UpstreamTimeout", "the model server did not answer within 10000 ms", 0.04, 0.6, after_ms=10_000),
+    Failure("CUDAOutOfMemory", "CUDA out of memory: tried to allocate 512.00 MiB on GPU 0", 0.02, 0.4, part=0.7),
+)
+
+
+def failures(
+    uniforms: NDArray[np.float64], which: NDArray[np.float64], rate: NDArray[np.float64], burst: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Position in FAILURES for each request, OK for none, from two numbers between 0 and 1 and its risk to fail."""
+    calm = np.cumsum([failure.weight for failure in FAILURES])
+    loud = np.cumsum([failure.burst_weight for failure in FAILURES])
+    kinds = np.where(burst, np.searchsorted(loud, which, side="right"), np.searchsorted(calm, which, side="right"))
+    return np.where(uniforms < rate, np.minimum(kinds, len(FAILURES) - 1), OK)
+
+
+def duration(codes: NDArray[np.int64], latency_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Latency of each request: its own, or that of its failure."""
+    after = np.array([*(failure.after_ms for failure in FAILURES), 0.0])[codes]  # OK is the last one
+    part = np.array([*(failure.part for failure in FAILURES), 1.0])[codes]
+    return np.where(after > 0, after + latency_ms / 50, part * latency_ms)
+

@@ -1,0 +1,117 @@
+"""One hour of one deployment as columns: arrivals, answers, times and failures, with the incidents that touch it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.demo.answers import Answers, Pool, sample
+from monitor.demo.deployments import PROFILES, Profile, checkpoint_at
+from monitor.demo.failures import duration, failures
+from monitor.demo.incidents import Incident, anchor, incidents
+from monitor.demo.rhythm import arrivals
+from monitor.demo.timing import Floats, Times, times
+
+HOUR = timedelta(hours=1)
+WHOLE_STORY = 10_000  # days
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Story:
+    """What all hours share: the seed, the planted incidents and the answers of each checkpoint."""
+
+    seed: int
+    anchor: datetime
+    planted: tuple[Incident, ...]
+    pools: Mapping[str, Pool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requests:
+    """The requests of a deployment in an hour in order of time, one value of each column per request."""
+
+    profile: Profile
+    hour: datetime
+    checkpoint: str
+    pool: Pool
+    seconds: Floats  # after the hour
+    picks: NDArray[np.int64]  # positions in the pool
+    queue_ms: Floats
+    ttft_ms: Floats
+    latency_ms: Floats
+    failure: NDArray[np.int64]  # positions in FAILURES, OK for none
+
+
+def tell(now: datetime, seed: int, answers: Answers) -> Story:
+    """The story at `now`. Asks `answers` for a sample of each checkpoint, which is all that they are ever asked."""
+    planted = incidents(now, WHOLE_STORY)
+    served = {profile.checkpoint: profile.kinds for profile in PROFILES}
+    profiles = {profile.id: profile for profile in PROFILES}
+    served |= {i.checkpoint: profiles[i.deployment].kinds for i in planted if i.checkpoint}
+    pools = {
+        checkpoint: sample(answers, kinds, checkpoint, np.random.default_rng([seed, crc32(checkpoint.encode())]))
+        for checkpoint, kinds in served.items()
+    }
+    return Story(seed, anchor(now), planted, pools)
+
+
+def generator(story: Story, profile: Profile, hour: datetime, purpose: int) -> np.random.Generator:
+    """Random numbers for one hour of one deployment, so that any stretch can be made without what came before it."""
+    return np.random.default_rng([story.seed, crc32(profile.id.encode()), int(hour.timestamp()) // 3600, purpose])
+
+
+def requests(story: Story, profile: Profile, hour: datetime) -> Requests:
+    """The hour with all that was planted in it."""
+    rng = generator(story, profile, hour, purpose=0)
+    seconds, load = arrivals(profile, hour, rng)
+    checkpoint = checkpoint_at(profile, hour, story.planted)
+    pool = story.pools[checkpoint]
+    draws = rng.random((3, seconds.size))
+    picks = pool.draw(draws[0])
+    took = times(profile, pool.tokens_in[picks], pool.tokens_out[picks], load, rng)
+    error_rate, silent = np.full(seconds.size, profile.errors), np.zeros(seconds.size, dtype=bool)
+    burst = silent.copy()
+    for incident in story.planted:
+        progress = _progress(incident, hour, seconds)
+        inside = (progress >= 0) & (progress < 1)
+        if incident.deployment != profile.id or not inside.any():
+            continue
+        if incident.kind == "latency_regression":
+            took = took.slower(np.where(inside, incident.magnitude, 1.0))
+        elif incident.kind == "slow_leak":
+            took = took.leaking(np.where(inside, progress, 0.0))
+        elif incident.kind == "error_burst":
+            burst, error_rate = inside, np.where(inside, incident.magnitude, error_rate)
+        else:
+            silent = inside
+    failure = failures(draws[1], draws[2], error_rate, burst)
+    return _kept(~silent, Requests(profile, hour, checkpoint, pool, seconds, picks, *_columns(took, failure), failure))
+
+
+def _progress(incident: Incident, hour: datetime, seconds: Floats) -> Floats:
+    """How much of the incident has passed at each request: 0 at its start, 1 at its end."""
+    since: Floats = (hour - incident.start).total_seconds() + seconds
+    return since / (incident.end - incident.start).total_seconds()
+
+
+def _columns(took: Times, failure: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    latency = duration(failure, took.latency)
+    return np.minimum(took.queue, latency), took.ttft, latency
+
+
+def _kept(keep: NDArray[np.bool_], all_: Requests) -> Requests:
+    return Requests(
+        all_.profile,
+        all_.hour,
+        all_.checkpoint,
+        all_.pool,
+        all_.seconds[keep],
+        all_.picks[keep],
+        all_.queue_ms[keep],
+        all_.ttft_ms[keep],
+        all_.latency_ms[keep],
+        all_.failure[keep],
+    )
