@@ -57,7 +57,7 @@ SETTINGS = (
     ),
     Setting("duckdb_memory", "4GB", "memory limit of the store"),
     Setting("duckdb_threads", 0, "threads of the store; 0: one per core", 0),
-    Setting("max_rows", 10_000, "largest page of rows that a query answers", 1),
+    Setting("max_rows", 100_000, "largest page of rows that a query answers", 1),
     Setting("log_level", "info", "debug, info, warning or error"),
 )
 

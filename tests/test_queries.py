@@ -39,9 +39,10 @@ def post(owner: StoreOwner, events: Rows) -> None:
     owner.wait_loaded(rolled=True)
 
 
-def rows(owner: StoreOwner, name: str, now: datetime = NOW, **params: Any) -> Rows:
+def rows(owner: StoreOwner, name: str, **params: Any) -> Rows:
     with owner.cursor() as con:
-        return ask(name, params, Ask(con, owner.fleet, now, owner.figures())).to_pylist()
+        found: Rows = ask(name, params, Ask(con, owner.fleet, NOW, owner.figures)).to_pylist()
+    return found
 
 
 @pytest.fixture
@@ -49,18 +50,19 @@ def owner(own: Own) -> StoreOwner:
     return own(FLEET, lambda: NOW)
 
 
-WINDOWS = {
+DAY = {"start": "-24h", "end": "now"}
+PARAMS: dict[str, dict[str, str]] = {
     "fleet": {},
     "deployments": {},
     "ingest_status": {},
-    "compare": {"start": "-1h", "end": "now", "a": "vision-prod", "b": "silent"},
-    "request": None,
+    "compare": DAY | {"a": "vision-prod", "b": "silent"},
 }
+"""Parameters of the queries that need others than a window."""
 
 
 @pytest.mark.parametrize("name", sorted(set(QUERIES) - {"request"}))
 def test_every_query_answers_on_an_empty_store(owner: StoreOwner, name: str) -> None:
-    rows(owner, name, **(WINDOWS.get(name) or ({} if name in WINDOWS else {"start": "-24h", "end": "now"})))
+    rows(owner, name, **PARAMS.get(name, DAY))
 
 
 def test_every_query_says_what_it_answers() -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import orjson
 import structlog
 from fastapi import FastAPI, Request
@@ -18,6 +19,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 import monitor
 from monitor.api import docs
 from monitor.api.formats import FORMATS, choose, render
+from monitor.api.maintenance import maintain
 from monitor.api.metrics import Metrics
 from monitor.config import Settings
 from monitor.errors import BadInput, ConfigError, Overloaded, TooLarge, WatchpointError
@@ -30,6 +32,8 @@ IN_THREAD_BYTES = 256 * 1024
 """A body of this size is worked on in a thread, so that small ones are not kept waiting."""
 
 READY_LAG_S = 60.0
+
+_encode = msgspec.json.Encoder().encode
 
 
 def check_listen(host: str) -> None:
@@ -161,7 +165,7 @@ async def _accept(request: Request, settings: Settings, owner: StoreOwner, metri
         for outcome in ("accepted", "rejected", "duplicates"):
             metrics.predictions.labels(outcome).inc(getattr(answer, outcome))
     headers = {"Idempotent-Replay": "true"} if answer.replayed else None
-    return Response(docs.encode(answer), 200, headers, "application/json")
+    return Response(_encode(answer), 200, headers, "application/json")
 
 
 def _dedupe(request: Request) -> bool:
@@ -190,8 +194,8 @@ def _add_query(app: FastAPI, owner: StoreOwner, settings: Settings, found: Query
     async def get(request: Request) -> Response:
         params = _params(request, found)
         form = choose(request.headers.get("accept", ""), params.pop("format", ""))
-        body = await run_in_threadpool(_answer, owner, app.state.metrics, found, params, form, settings.max_rows)
-        return Response(body, media_type=FORMATS[form])
+        body, cut = await run_in_threadpool(_answer, owner, app.state.metrics, found, params, form, settings.max_rows)
+        return Response(body, headers={"Truncated": "true"} if cut else None, media_type=FORMATS[form])
 
     app.add_api_route(
         f"/api/v1/queries/{found.name}",
@@ -220,10 +224,14 @@ def _params(request: Request, found: Query) -> dict[str, Any]:
     return params
 
 
-def _answer(owner: StoreOwner, metrics: Metrics, found: Query, params: dict[str, Any], form: str, limit: int) -> bytes:
+def _answer(
+    owner: StoreOwner, metrics: Metrics, found: Query, params: dict[str, Any], form: str, limit: int
+) -> tuple[bytes, bool]:
+    """The rendered answer, and whether it was cut to the row limit."""
     with owner.cursor() as con, metrics.query_seconds.labels(found.name).time():
-        table = ask(found.name, params, Ask(con, owner.fleet, owner.clock(), owner.figures()))
-    return render(table.slice(0, limit), form, found.name, params, limit)
+        table = ask(found.name, params, Ask(con, owner.fleet, owner.clock(), owner.figures))
+    cut = table.num_rows > limit
+    return render(table.slice(0, limit), form, found.name, params, truncated=cut), cut
 
 
 # -- operations
@@ -256,8 +264,8 @@ def _add_operations(app: FastAPI, owner: StoreOwner) -> None:
         return Response(app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.post("/api/v1/maintenance/{job}", tags=["operations"])
-    async def maintain(job: str, request: Request) -> Response:
+    async def do_maintenance(job: str, request: Request) -> Response:
         """Run `retention`, or take a `backup` into {"target": "an absolute path to a new folder"}."""
         if request.headers.get("content-type", "").split(";")[0] != "application/json":
             raise BadInput("send Content-Type: application/json, which no other site's form can")
-        return _json(await run_in_threadpool(docs.maintain, owner, job, await request.body()))
+        return _json(await run_in_threadpool(maintain, owner, job, await request.body()))

@@ -1,16 +1,12 @@
-"""What the OpenAPI document says beyond the code, and the maintenance verbs."""
+"""What the OpenAPI document says beyond what FastAPI finds out by itself."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 
-from monitor.errors import BadInput, NotFound
 from monitor.ingest.door import Answer
 from monitor.ingest.event import Event
 from monitor.queries import Query
-from monitor.store.owner import StoreOwner
 
 DESCRIPTION = """Watches deployed model checkpoints from their logged predictions.
 
@@ -36,8 +32,6 @@ QUERY_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "a parameter that is not allowed", **_ERROR},
     404: {"description": "what was asked for does not exist", **_ERROR},
 }
-
-encode = msgspec.json.Encoder().encode
 
 
 def door() -> dict[str, Any]:
@@ -122,18 +116,3 @@ def describe(found: Query) -> dict[str, Any]:
         "parameters": schema.get("properties", {}),
         "required": schema.get("required", []),
     }
-
-
-def maintain(owner: StoreOwner, job: str, body: bytes) -> dict[str, Any]:
-    """Do one maintenance verb. Raises NotFound and BadInput."""
-    if job == "retention":
-        return {"job": job, "left_the_store": owner.expire(owner.clock())}
-    if job != "backup":
-        raise NotFound(f"there is no maintenance job {job!r}; there are backup and retention")
-    try:
-        target = Path(orjson.loads(body)["target"])
-    except (ValueError, KeyError, TypeError):
-        raise BadInput('the body must be {"target": "an absolute path to a new folder"}') from None
-    if not target.is_absolute():
-        raise BadInput(f"target is {str(target)!r}: give an absolute path, on the machine of `api`")
-    return {"job": job, "target": str(target), **owner.back_up(target)}

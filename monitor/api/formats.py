@@ -28,7 +28,7 @@ def choose(accept: str, asked: str) -> str:
     return next((name for media in wanted for name, ours in FORMATS.items() if ours == media), "json")
 
 
-def render(table: pa.Table, form: str, name: str, params: dict[str, Any], limit: int) -> bytes:
+def render(table: pa.Table, form: str, name: str, params: dict[str, Any], *, truncated: bool) -> bytes:
     """A table in one of FORMATS."""
     if form == "arrow":
         sink = io.BytesIO()
@@ -48,7 +48,7 @@ def render(table: pa.Table, form: str, name: str, params: dict[str, Any], limit:
         "params": params,
         "columns": [{"name": field.name, "type": str(field.type)} for field in table.schema],
         "rows": table.to_pylist(),
-        "truncated": table.num_rows >= limit,
+        "truncated": truncated,
     }
     # NaN becomes null, times end in Z, whatever else there is becomes text
     return orjson.dumps(answer, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS, default=str)

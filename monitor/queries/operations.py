@@ -25,6 +25,6 @@ def ingest_status(ask: Ask) -> pa.Table:
         now=ask.now,
         schema_version=schema_version(ask.con),
     )
-    for name, value in ask.process.items():
+    for name, value in ask.process().items():
         table = table.append_column(name, pa.array([value]))
     return table

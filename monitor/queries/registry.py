@@ -10,7 +10,7 @@ A query is read-only, bounded by a window and a row cap, and decides neither col
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -41,7 +41,7 @@ class Ask:
     con: Connection
     fleet: Fleet
     now: datetime
-    process: Mapping[str, float] = field(default_factory=dict)  # figures that only the owning process knows
+    process: Callable[[], Mapping[str, float]] = dict  # figures that only the owning process knows
 
     def sql(self, statement: str, /, **values: Any) -> pa.Table:
         """Run one statement; aware times are handed over as the store keeps them."""
