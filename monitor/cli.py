@@ -159,7 +159,7 @@ def import_file(
         if dry_run:
             summary = run_import(imported, lambda _: {}, dry_run=True, on_progress=show)
         else:
-            with open_door(load_settings()) as door:
+            with open_door(_start("import")) as door:
                 summary = run_import(imported, lambda lines: door.send(lines, dedupe=True), on_progress=show)
     console.print(format_summary(summary), markup=False, highlight=False)
     if summary.read and not summary.dry_run and not summary.accepted and not summary.duplicate:
@@ -212,7 +212,7 @@ def demo(
     """Load days of labelled demo traffic with planted incidents, and a fleet file for it if there is none."""
     from monitor.demo.load import load_demo
 
-    settings = load_settings()
+    settings = _start("demo")
     now = datetime.now(UTC)
     with _progress() as progress:
         task = progress.add_task("demo traffic", total=days * 86400)
@@ -224,7 +224,7 @@ def backup(target: Annotated[Path, typer.Argument(help="a new or empty folder")]
     """Take a consistent copy of everything, while running or not."""
     from monitor.doors import open_door
 
-    with open_door(load_settings()) as door:
+    with open_door(_start("backup")) as door:
         print(
             orjson.dumps(
                 door.maintain("backup", {"target": str(target.resolve())}), option=orjson.OPT_INDENT_2, default=str

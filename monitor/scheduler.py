@@ -9,6 +9,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from jobs.demo import run_demo
 from jobs.retention import run_retention
 from monitor.config import Settings
 from monitor.errors import WatchpointError
@@ -25,7 +26,10 @@ class Job:
     run: Callable[[Settings], None]
 
 
-JOBS = (Job("retention", "17 0 * * *", run_retention),)
+JOBS = (
+    Job("retention", "17 0 * * *", run_retention),
+    Job("demo", "* * * * *", run_demo),
+)
 
 
 def run_scheduler(settings: Settings) -> None:

@@ -2,5 +2,6 @@
 
 `deployments` says who answers, `rhythm` when requests come, `answers` what they say (the seam where real models enter;
 `grammar` fills it today), `timing` how long they take, `failures` how they fail, `incidents` what goes wrong and when,
-`generate` puts it all into events.
+`traffic` makes one hour of it,
+`events` writes that as events, and `generator` gives them all in batches.
 """

@@ -32,7 +32,7 @@ class Answer:
 
 
 class Answers(Protocol):
-    """Answers `n` prompts of a kind (a name of the demo's deployments) as the checkpoint would, by that generator only."""
+    """Answers `n` prompts of a kind (named in `deployments`) as the checkpoint would; chance comes from `rng` only."""
 
     def __call__(self, kind: str, checkpoint: str, n: int, rng: np.random.Generator) -> Sequence[Answer]: ...
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 OK = -1
+GOLDEN_RATIO = 0.618034
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ def failures(
     calm = np.cumsum([failure.weight for failure in FAILURES])
     loud = np.cumsum([failure.burst_weight for failure in FAILURES])
     kinds = np.where(burst, np.searchsorted(loud, which, side="right"), np.searchsorted(calm, which, side="right"))
-    return np.where(uniforms < rate, np.minimum(kinds, len(FAILURES) - 1), OK)
+    # a balancer deals requests in turn: the share that meets a broken server is the same in every stretch of a burst
+    risk = np.where(burst, np.arange(uniforms.size) * GOLDEN_RATIO % 1, uniforms)
+    return np.where(risk < rate, np.minimum(kinds, len(FAILURES) - 1), OK)
 
 
 def duration(codes: NDArray[np.int64], latency_ms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -44,4 +47,3 @@ def duration(codes: NDArray[np.int64], latency_ms: NDArray[np.float64]) -> NDArr
     after = np.array([*(failure.after_ms for failure in FAILURES), 0.0])[codes]  # OK is the last one
     part = np.array([*(failure.part for failure in FAILURES), 1.0])[codes]
     return np.where(after > 0, after + latency_ms / 50, part * latency_ms)
-

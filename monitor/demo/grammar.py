@@ -105,10 +105,10 @@ def _count(rng: Rng) -> Draft:
 def _exists(rng: Rng) -> Draft:
     image = scene(rng)
     there = rng.random() < 0.5
-    name = _one(rng, image).name if there else f"{_pick(rng, COLOURS)} {_pick(rng, SHAPES)}"
-    right = "yes" if any(thing.name == name for thing in image.things) else "no"
-    ask = _pick(rng, ("Is there a {}?", "Does the image show a {}?", "Can you see a {} here?"))
-    return Draft(ask.format(name), right, _others(("yes", "no"), right), (image,))
+    asked = _one(rng, image) if there else Thing(_pick(rng, COLOURS), _pick(rng, SHAPES), 0, 0)
+    right = "yes" if any(thing.name == asked.name for thing in image.things) else "no"
+    ask = _pick(rng, ("Is there {}?", "Does the image show {}?", "Can you see {} here?"))
+    return Draft(ask.format(asked.with_article), right, _others(("yes", "no"), right), (image,))
 
 
 def _point(rng: Rng) -> Draft:
@@ -137,7 +137,7 @@ def _caption(rng: Rng) -> Draft:
     image = scene(rng, least=2)
     listed = "; ".join(f"{thing.name} ({thing.place})" for thing in image.things)
     ask = _pick(rng, ("Write one sentence about an image with: {}.", "Caption for a picture book, objects: {}."))
-    names = [f"a {thing.name} in the {thing.place}" for thing in image.things]
+    names = [f"{thing.with_article} in the {thing.place}" for thing in image.things]
     return Draft(ask.format(listed), f"On a white page there is {_joined(names)}.")
 
 
@@ -159,23 +159,22 @@ def _classify(rng: Rng) -> Draft:
 
 def _summary(rng: Rng) -> Draft:
     pages = [scene(rng, least=2) for _ in range(int(rng.integers(3, 12)))]
-    text = "\n".join(
-        f"Page {number}. {' '.join(_sentences(rng, page))}" for number, page in enumerate(pages, start=1)
-    )
+    text = "\n".join(f"Page {number}. {' '.join(_sentences(rng, page))}" for number, page in enumerate(pages, start=1))
     things = [thing for page in pages for thing in page.things]
     most = max(COLOURS, key=lambda colour: sum(thing.colour == colour for thing in things))
     first = f"The {len(pages)} pages show {len(things)} shapes, most of them {most}."
-    more = f" The first page has {_counted(pages[0])}, the last one has {_counted(pages[-1])}."
+    more = f" The first page has {_counted(pages[0])}; the last one has {_counted(pages[-1])}."
     return Draft(f"Summarise the report.\n{text}", first + (more if rng.random() < 0.6 else ""))
 
 
 def _sentences(rng: Rng, image: Scene) -> list[str]:
-    forms = ("The {0} is in the {1}.", "In the {1} there is a {0}.", "There is also a {0}, drawn in the {1}.")
-    return [_pick(rng, forms).format(thing.name, thing.place) for thing in image.things]
+    forms = ("The {0} is in the {2}.", "In the {2} there is {1}.", "{1} is drawn in the {2}, and nothing touches it.")
+    said = [_pick(rng, forms).format(thing.name, thing.with_article, thing.place) for thing in image.things]
+    return [f"{sentence[0].upper()}{sentence[1:]}" for sentence in said]
 
 
 def _counted(image: Scene) -> str:
-    return f"{len(image.things)} shapes: {_joined([f'a {thing.name}' for thing in image.things])}"
+    return f"{len(image.things)} shapes: {_joined([thing.with_article for thing in image.things])}"
 
 
 def _joined(names: list[str]) -> str:

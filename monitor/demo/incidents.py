@@ -1,6 +1,6 @@
 """What goes wrong in the demo, and exactly when: the planted truth that detectors and tests are held against.
 
-`generate` makes these incidents happen; `python -m monitor demo` writes them beside the data, and the tests read that.
+`traffic` makes these incidents happen; `python -m monitor demo` writes them beside the data, and the tests read that.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,11 @@ class Incident:
     checkpoint: str | None = None  # served during the incident, where that is its cause
     error_types: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return (
+            f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC, {self.deployment}, {self.kind}: {self.sees}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -58,7 +63,7 @@ def incidents(now: datetime, days: int = 14) -> tuple[Incident, ...]:
         _leak(hour - timedelta(hours=300)),
         _regression(hour - timedelta(hours=144)),
         _outage(hour),
-        _leak(hour - timedelta(hours=53)),
+        _leak(hour - timedelta(hours=60)),
         _burst(hour - timedelta(hours=9) + timedelta(minutes=10)),
     )
     return tuple(sorted((i for i in story if i.end > now - timedelta(days=days)), key=lambda i: i.start))
@@ -70,9 +75,9 @@ def _leak(start: datetime) -> Incident:
         deployment="vision-edge",
         start=start,
         end=start + LEAK,
-        signal="queue_p95_ms",
-        magnitude=2.0,
-        measure="p95_ms in the last hours before the restart, as a ratio to before the leak",
+        signal="p95_ms",
+        magnitude=2.1,
+        measure="p95_ms of the last six hours before the restart, as a ratio to the day before the leak",
         state="alert",
         sees="queue time and latency creep up for three days, without errors and at the same traffic, until a restart",
     )

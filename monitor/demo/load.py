@@ -9,7 +9,7 @@ import orjson
 
 from monitor.config import Settings
 from monitor.demo.generator import generate
-from monitor.demo.incidents import incidents, write_truth
+from monitor.demo.incidents import read_truth, write_truth
 from monitor.doors import open_door
 
 FLEET = Path(__file__).with_name("fleet.toml")
@@ -19,21 +19,37 @@ TRUTH = "demo-truth.json"
 def load_demo(settings: Settings, now: datetime, days: int, seed: int, on_progress: Callable[[float], None]) -> str:
     """Send `days` of traffic up to `now`, write the planted truth beside the store, and say what was done.
 
-    Calling it again adds nothing: the events of a seed and a time carry the same ids.
+    Where a demo was loaded or begun before, that one is completed: doing it twice adds nothing.
     """
-    fleet = Path(settings.fleet_file)
-    made = not fleet.exists()
-    if made:
-        shutil.copyfile(FLEET, fleet)
+    made = _place_fleet(Path(settings.fleet_file))
     settings.data.mkdir(parents=True, exist_ok=True)
+    path = settings.data / TRUTH
+    again = path.exists()
+    truth = read_truth(path) if again else write_truth(path, now, days, seed)
     sent = 0
     with open_door(settings) as door:
-        for batch in generate(now, days=days, seed=seed):
-            lines = [orjson.dumps(event) for event in batch]
-            sent += door.send(lines)["accepted"]
-            at = datetime.fromisoformat(batch[-1]["ts"]).astimezone(UTC)
-            on_progress(days * 86400 - (now - at).total_seconds())
-    write_truth(settings.data / TRUTH, now)
-    planted = "\n".join(f"  {one}" for one in incidents(now))
-    kept = f"wrote {fleet} for it" if made else f"kept your {fleet}: the demo deployments in it are held against its SLOs"
-    return f"loaded {sent:,} demo predictions of {days} days; {kept}\nplanted, to be found again:\n{planted}\nsee them with: make run"
+        for batch in generate(truth.now, days=truth.days, seed=truth.seed):
+            sent += door.send([orjson.dumps(event) for event in batch], dedupe=again)["accepted"]
+            left = truth.now - datetime.fromisoformat(batch[-1]["ts"]).astimezone(UTC)
+            on_progress(truth.days * 86400 - left.total_seconds())
+    return "\n".join(
+        [
+            f"loaded {sent:,} demo predictions: {truth.days} days up to {truth.now:%Y-%m-%d %H:%M} UTC",
+            *([f"this demo was loaded before and is complete; for a new one move {path.parent} away"] * again),
+            f"wrote {settings.fleet_file} for it" if made else f"kept your {settings.fleet_file}",
+            "planted, to be found again:",
+            *(
+                f"  {one.start:%a %d %b %H:%M} to {one.end:%a %d %b %H:%M} UTC  {one.deployment}: {one.sees}"
+                for one in truth.incidents
+            ),
+            "see it with: make run",
+        ]
+    )
+
+
+def _place_fleet(path: Path) -> bool:
+    """Register the demo's deployments where there is no fleet file yet."""
+    if path.exists():
+        return False
+    shutil.copyfile(FLEET, path)
+    return True

@@ -9,7 +9,7 @@ from monitor.demo.deployments import Profile
 
 SHARPNESS = 1.3
 SPREAD = 6.0
-"""Shape of the gamma noise on the rate of each minute: a variance of rate * (1 + rate / SPREAD), as for users in crowds."""
+"""Shape of the gamma noise on the rate of each minute: its count has a variance of rate * (1 + rate / SPREAD)."""
 
 MINUTES = 60
 

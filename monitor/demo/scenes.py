@@ -10,8 +10,6 @@ COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
 SHAPES = ("circle", "square", "triangle", "cross")
 GRID = 4
 SIZES = (256, 384, 512, 768)
-ROWS = ("top", "upper", "lower", "bottom")
-COLUMNS = ("left", "left half", "right half", "right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +26,13 @@ class Thing:
         return f"{self.colour} {self.shape}"
 
     @property
+    def with_article(self) -> str:
+        return f"{'an' if self.colour[0] in 'aeiou' else 'a'} {self.name}"
+
+    @property
     def place(self) -> str:
-        return f"{ROWS[self.row]} {COLUMNS[self.column]}"
+        """Its quarter of the image in words."""
+        return f"{'upper' if self.row < GRID / 2 else 'lower'} {'left' if self.column < GRID / 2 else 'right'}"
 
     @property
     def point(self) -> str:

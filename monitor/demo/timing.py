@@ -39,13 +39,17 @@ class Times:
 
     def leaking(self, progress: Floats) -> "Times":
         """With a leak that has gone `progress` (0: not begun, 1: just before the restart) of its way."""
-        waits = self.queue + LEAK_QUEUE_MS * progress**1.5 * _relative(self.queue)
+        waits = self.queue + LEAK_QUEUE_MS * progress**1.2 * _relative(self.queue)
         factor = 1 + LEAK_SLOWER * progress
         return Times(waits, self.prompt * factor, self.answer * factor)
 
 
 def times(
-    profile: Profile, tokens_in: NDArray[np.int64], tokens_out: NDArray[np.int64], load: Floats, rng: np.random.Generator
+    profile: Profile,
+    tokens_in: NDArray[np.int64],
+    tokens_out: NDArray[np.int64],
+    load: Floats,
+    rng: np.random.Generator,
 ) -> Times:
     """Times of a healthy deployment for requests of those tokens; only the queue knows the load."""
     n = load.size

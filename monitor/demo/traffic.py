@@ -13,7 +13,7 @@ from monitor.demo.deployments import PROFILES, Profile, checkpoint_at
 from monitor.demo.failures import duration, failures
 from monitor.demo.incidents import Incident, anchor, incidents
 from monitor.demo.rhythm import arrivals
-from monitor.demo.timing import Floats, Times, times
+from monitor.demo.timing import Floats, times
 
 HOUR = timedelta(hours=1)
 WHOLE_STORY = 10_000  # days
@@ -43,6 +43,7 @@ class Requests:
     ttft_ms: Floats
     latency_ms: Floats
     failure: NDArray[np.int64]  # positions in FAILURES, OK for none
+    streamed: NDArray[np.bool_]  # whether the first token has a time
 
 
 def tell(now: datetime, seed: int, answers: Answers) -> Story:
@@ -58,18 +59,18 @@ def tell(now: datetime, seed: int, answers: Answers) -> Story:
     return Story(seed, anchor(now), planted, pools)
 
 
-def generator(story: Story, profile: Profile, hour: datetime, purpose: int) -> np.random.Generator:
+def dice(story: Story, profile: Profile, hour: datetime, purpose: int) -> np.random.Generator:
     """Random numbers for one hour of one deployment, so that any stretch can be made without what came before it."""
     return np.random.default_rng([story.seed, crc32(profile.id.encode()), int(hour.timestamp()) // 3600, purpose])
 
 
 def requests(story: Story, profile: Profile, hour: datetime) -> Requests:
     """The hour with all that was planted in it."""
-    rng = generator(story, profile, hour, purpose=0)
+    rng = dice(story, profile, hour, purpose=0)
     seconds, load = arrivals(profile, hour, rng)
     checkpoint = checkpoint_at(profile, hour, story.planted)
     pool = story.pools[checkpoint]
-    draws = rng.random((3, seconds.size))
+    draws = rng.random((4, seconds.size))
     picks = pool.draw(draws[0])
     took = times(profile, pool.tokens_in[picks], pool.tokens_out[picks], load, rng)
     error_rate, silent = np.full(seconds.size, profile.errors), np.zeros(seconds.size, dtype=bool)
@@ -88,30 +89,23 @@ def requests(story: Story, profile: Profile, hour: datetime) -> Requests:
         else:
             silent = inside
     failure = failures(draws[1], draws[2], error_rate, burst)
-    return _kept(~silent, Requests(profile, hour, checkpoint, pool, seconds, picks, *_columns(took, failure), failure))
+    latency, kept = duration(failure, took.latency), ~silent
+    return Requests(
+        profile=profile,
+        hour=hour,
+        checkpoint=checkpoint,
+        pool=pool,
+        seconds=seconds[kept],
+        picks=picks[kept],
+        queue_ms=np.minimum(took.queue, latency)[kept],
+        ttft_ms=took.ttft[kept],
+        latency_ms=latency[kept],
+        failure=failure[kept],
+        streamed=draws[3][kept] < profile.streamed,
+    )
 
 
 def _progress(incident: Incident, hour: datetime, seconds: Floats) -> Floats:
     """How much of the incident has passed at each request: 0 at its start, 1 at its end."""
     since: Floats = (hour - incident.start).total_seconds() + seconds
     return since / (incident.end - incident.start).total_seconds()
-
-
-def _columns(took: Times, failure: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-    latency = duration(failure, took.latency)
-    return np.minimum(took.queue, latency), took.ttft, latency
-
-
-def _kept(keep: NDArray[np.bool_], all_: Requests) -> Requests:
-    return Requests(
-        all_.profile,
-        all_.hour,
-        all_.checkpoint,
-        all_.pool,
-        all_.seconds[keep],
-        all_.picks[keep],
-        all_.queue_ms[keep],
-        all_.ttft_ms[keep],
-        all_.latency_ms[keep],
-        all_.failure[keep],
-    )

@@ -75,9 +75,12 @@ def histograms(ask: Ask, window: Covered, by: str, keys: list[str], source: str,
         metric=metric,
         keys=keys,
     )
+    if not table.num_rows:
+        return {}
     names, indices, counts = table["key"].to_numpy(zero_copy_only=False), table["idx"].to_numpy(), table["n"].to_numpy()
-    order = list(dict.fromkeys(names))
-    return {name: Cells(indices[names == name].astype(np.int64), counts[names == name]) for name in order}
+    starts = np.r_[0, np.flatnonzero(names[1:] != names[:-1]) + 1]  # each group stands together
+    parts = zip(np.split(indices.astype(np.int64), starts[1:]), np.split(counts, starts[1:]), strict=True)
+    return {name: Cells(*part) for name, part in zip(names[starts], parts, strict=True)}
 
 
 @query
@@ -93,14 +96,18 @@ def latency_distribution(
 ) -> pa.Table:
     """How many successful requests took between low_ms and high_ms, per group, from `from_ts` to `to_ts`."""
     window = covered(ask, start, end)
-    rows = [
-        (key, float(low), float(high), int(n), cells.total)
-        for key, cells in histograms(ask, window, by, keys, source, metric).items()
-        for low, high, n in zip(histogram.low(cells.indices), histogram.high(cells.indices), cells.counts, strict=True)
+    groups = histograms(ask, window, by, keys, source, metric)
+    found = list(groups.values())
+    indices = np.concatenate([np.array([], dtype=np.int64), *(cells.indices for cells in found)])
+    sizes = [cells.indices.size for cells in found]
+    columns = [
+        pa.array(np.repeat(np.array(list(groups), dtype=object), sizes), pa.string()),
+        pa.array(histogram.low(indices)),
+        pa.array(histogram.high(indices)),
+        pa.array(np.concatenate([np.array([], dtype=np.int64), *(cells.counts for cells in found)])),
+        pa.array(np.repeat([cells.total for cells in found], sizes).astype(np.int64)),
     ]
-    return _table(
-        ["key", "low_ms", "high_ms", "n", "total"], [pa.string(), *[pa.float64()] * 2, *[pa.int64()] * 2], rows, window
-    )
+    return _with_window(pa.table(columns, ["key", "low_ms", "high_ms", "n", "total"]), window)
 
 
 @query
@@ -198,7 +205,12 @@ def _finite(value: float) -> float | None:
 def _table(names: list[str], kinds: list[pa.DataType], rows: Sequence[tuple[object, ...]], window: Covered) -> pa.Table:
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     arrays = {name: pa.array(list(column), kind) for name, kind, column in zip(names, kinds, columns, strict=True)}
-    arrays["method"] = pa.array([METHOD] * len(rows), pa.string())
+    return _with_window(pa.table(arrays), window)
+
+
+def _with_window(table: pa.Table, window: Covered) -> pa.Table:
+    """How and over which time the rows were counted."""
+    table = table.append_column("method", pa.repeat(pa.scalar(METHOD), table.num_rows))
     for name, moment in (("from_ts", window.start), ("to_ts", window.end)):
-        arrays[name] = pa.array([moment] * len(rows), pa.timestamp("us", tz="UTC"))
-    return pa.table(arrays)
+        table = table.append_column(name, pa.repeat(pa.scalar(moment, pa.timestamp("us", tz="UTC")), table.num_rows))
+    return table
