@@ -15,7 +15,7 @@ help: ## these verbs
 run: $(RUN) ## start api, app and scheduler on this machine
 	$(BIN)/python -m monitor up
 
-demo: $(RUN) ## the same, with 14 days of labelled demo traffic
+demo: $(RUN) ## load 14 days of labelled demo traffic; then make run
 	$(BIN)/python -m monitor demo
 
 test: $(DEV) browser ## run the tests

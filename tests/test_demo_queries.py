@@ -70,7 +70,7 @@ def test_the_latency_regression_shows_from_its_deploy_marker_on(told: Told) -> N
 def test_the_error_burst_alerts_within_minutes_and_names_its_errors(told: Told) -> None:
     (incident,) = told.incidents("error_burst")
     first = inside(told.states(incident.deployment), "alert", incident)[0]
-    # the workbook's fast rule asks for 7.2 % of an hour's requests at this SLO, which 30 % failing reach after 15 minutes
+    # the fast rule asks for 7.2 % of an hour at this SLO, which 30 % failing reach after 15 minutes
     assert timedelta(0) < first["from_ts"] - incident.start < timedelta(minutes=20)
     window = {"start": incident.start.isoformat(), "end": incident.end.isoformat()}
     top = told.ask("top_errors", **window, deployments=[incident.deployment], source="demo")

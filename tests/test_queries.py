@@ -116,7 +116,7 @@ def test_golden_signals_equal_what_numpy_finds_in_the_raw_requests(owner: StoreO
 
 def test_a_bucket_without_requests_has_no_latency_instead_of_zero(owner: StoreOwner) -> None:
     post(owner, [event(timedelta(minutes=2)), event(timedelta(minutes=50))])
-    found = rows(owner, "golden_signals", start="-1h", end="now")
+    found = rows(owner, "golden_signals", start="-1h", end="now", resolution_s=60)
     assert len(found) == 60
     empty = [row for row in found if row["n"] == 0]
     assert len(empty) == 58
@@ -152,7 +152,7 @@ def test_the_reference_band_is_the_week_before_moved_into_the_window(owner: Stor
         [event(week + timedelta(minutes=m, seconds=s), latency_ms=100 + m) for m in range(1, 40) for s in range(25)],
     )
     post(owner, [event(timedelta(minutes=5))])
-    band = rows(owner, "reference_band", start="-30m", end="now", offset="week")
+    band = rows(owner, "reference_band", start="-30m", end="now", offset="week", resolution_s=60)
     assert [row["bucket"] for row in band] == [NOW - timedelta(minutes=m) for m in range(30, 0, -1)]
     middle = band[15]
     assert middle["p50_low"] < middle["p50_high"]
@@ -359,3 +359,14 @@ def test_the_status_counts_what_is_stored(owner: StoreOwner) -> None:
     assert (status["predictions"], status["spool_bytes"], status["rejects_24h"]) == (3, 0, 0)
     assert status["newest_ts"] == NOW - timedelta(minutes=1)
     assert not math.isnan(status["loader_lag_seconds"])
+
+
+def test_the_resolution_gets_coarser_where_a_bucket_would_hold_too_few_requests_for_a_percentile(
+    owner: StoreOwner,
+) -> None:
+    post(owner, [event(timedelta(minutes=5 * i + 1)) for i in range(12 * 23)])
+    (sparse,) = {row["resolution_s"] for row in rows(owner, "golden_signals", start="-24h", end="now")}
+    post(owner, [event(timedelta(seconds=10 * i + 1), deployment="busy") for i in range(360 * 23)])
+    (busy,) = {row["resolution_s"] for row in rows(owner, "golden_signals", start="-24h", end="now", keys=["busy"])}
+    (asked,) = {row["resolution_s"] for row in rows(owner, "golden_signals", start="-24h", end="now", resolution_s=300)}
+    assert (sparse, busy, asked) == (3600, 300, 300)

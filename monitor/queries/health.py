@@ -1,6 +1,6 @@
 """Golden signals: latency, traffic, errors and tokens over time, with the reference band and the deploy markers."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import numpy as np
@@ -13,8 +13,12 @@ from monitor.queries.window import floor, resolution
 from monitor.stats.band import band
 from monitor.stats.intervals import wilson_arrays
 
-Resolution = Annotated[int, Field(description="seconds per bucket: 60, 300, 3600 or 86400; 0: what fits the window")]
+Resolution = Annotated[
+    int, Field(description="seconds per bucket: 60, 300, 3600 or 86400; 0: what fits window and traffic")
+]
 MOST_KEYS = 50
+FEW = 20  # fewer values than this bound no p95
+LEAST_BUCKETS = 6
 REFERENCE_SHIFT = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 _SIGNALS = """
@@ -55,8 +59,33 @@ def golden_signals(
     Rates are per second of the bucket that has passed; shares lie between 0 and 1 with Wilson's 95 % interval.
     A bucket without requests has n = 0 and null percentiles. The asked groups, or the 50 with most requests.
     """
-    grain = resolution(start, end, ask.now, resolution_s)
+    grain = _fitting(ask, start, end, by, keys, source, resolution_s)
     return _signals(ask, start, end, by, keys, source, grain)
+
+
+def _fitting(ask: Ask, start: datetime, end: datetime, by: str, keys: list[str], source: str, asked: int) -> int:
+    """The resolution that fits window and traffic: with so few requests a bucket that most had no p95, coarser."""
+    grain = resolution(start, end, ask.now, asked)
+    if asked or grain >= 3600:
+        return grain
+    hourly = ask.sql(
+        """
+        select median(case when n_latency > 0 then n_latency else n end) as typical
+        from rollups
+        where grain_s = 3600 and by_what = $by and source = $source and bucket >= $start and bucket < $end
+            and (len($keys) = 0 or list_contains($keys::varchar[], key))
+        """,
+        by=by,
+        source=source,
+        keys=keys,
+        start=floor(start, 3600),
+        end=end,
+    )["typical"][0].as_py()
+    for coarser in (300, 3600):
+        few = hourly is not None and hourly * grain / 3600 < FEW
+        if few and coarser > grain and (end - start).total_seconds() >= LEAST_BUCKETS * coarser:
+            grain = coarser
+    return grain
 
 
 def _signals(ask: Ask, start: Moment, end: Moment, by: str, keys: list[str], source: str, grain: int) -> pa.Table:
@@ -102,7 +131,7 @@ def reference_band(
 
     The band of a bucket reaches from the smallest to the largest value of the seven buckets around it back then.
     """
-    grain, shift = resolution(start, end, ask.now, resolution_s), REFERENCE_SHIFT[offset]
+    grain, shift = _fitting(ask, start, end, by, keys, source, resolution_s), REFERENCE_SHIFT[offset]
     around = timedelta(seconds=3 * grain)
     earlier = _signals(ask, start - shift - around, end - shift + around, by, keys, source, grain)
     shifted = pc.add(earlier["bucket"], pa.scalar(shift, pa.duration("us")))
@@ -141,7 +170,7 @@ def errors_over_time(
     resolution_s: Resolution = 0,
 ) -> pa.Table:
     """Failed requests per time bucket and error type; `unknown` where an error came without a type."""
-    grain = resolution(start, end, ask.now, resolution_s)
+    grain = _fitting(ask, start, end, "deployment", deployments, source, resolution_s)
     return ask.sql(
         """
         select bucket, error_type, sum(n)::bigint as n

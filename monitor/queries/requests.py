@@ -1,6 +1,7 @@
 """Raw predictions: lists with filters and keyset paging, one request whole, and what the door refused."""
 
 import base64
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -29,6 +30,8 @@ _FILTERS = {
     "text": "(contains(lower(input_text), lower($text)) or contains(lower(output_text), lower($text)))",
 }
 """Filter by filter its clause; one that is empty or null is left out."""
+
+_AFTER_SLOWEST = "(latency_ms, ts, event_id) < ($after_latency::double, $after_ts::timestamp, $after_id)"
 
 
 @query
@@ -69,33 +72,82 @@ def requests(
     }
     values: dict[str, object] = {name: value for name, value in given.items() if value not in ("", None, [])}
     clauses = [_FILTERS[name] for name in values]
-    order = "ts desc, event_id desc" if sort == "newest" else "latency_ms desc, ts desc, event_id desc"
     if sort == "slowest":
         clauses.append("latency_ms is not null")
     if cursor:
         clause, after = _after(sort, cursor)
         clauses.append(clause)
         values |= after
-    where = "".join(f"\n            and {clause}" for clause in clauses)
     naive = {"start": start.replace(tzinfo=None), "end": end.replace(tzinfo=None)}
-    table = ask.sql(
-        f"""
+    raw = raw_relation(ask.con, naive["start"], naive["end"])
+    rest = "".join(f"\n            and {clause}" for clause in ("source = $source", *clauses))
+    values |= {"source": source}
+    if sort == "slowest":
+        table = _slowest(ask, raw, rest, start, end, limit, values)
+    else:
+        table = _newest(ask, raw, rest, _parts(start, end) if text else [(start, end)], limit, values)
+    places = zip(table["ts"].to_pylist(), table["event_id"].to_pylist(), table["latency_ms"].to_pylist(), strict=True)
+    return table.append_column("cursor", pa.array([_cursor(sort, *place) for place in places], pa.string()))
+
+
+def _list(raw: str, rest: str, order: str) -> str:
+    return f"""
         select ts, event_id, deployment, checkpoint, model, environment, source, status, error_type,
             latency_ms, ttft_ms, queue_ms, tokens_in, tokens_out,
             left(input_text, {PREVIEW}) as input_preview, left(output_text, {PREVIEW}) as output_preview
-        from {raw_relation(ask.con, naive["start"], naive["end"])}
-        where ts >= $start and ts < $end and source = $source{where}
+        from {raw}
+        where ts >= $start and ts < $end{rest}
         order by {order}
         limit $limit
+        """
+
+
+def _newest(
+    ask: Ask, raw: str, rest: str, parts: Iterable[tuple[datetime, datetime]], limit: int, values: dict[str, object]
+) -> pa.Table:
+    """The first rows of the parts, which follow each other back in time."""
+    statement = _list(raw, rest, "ts desc, event_id desc")
+    tables: list[pa.Table] = []
+    for start, end in parts:
+        tables.append(ask.sql(statement, start=start, end=end, limit=limit, **values))
+        limit -= tables[-1].num_rows
+        if not limit:
+            break
+    return pa.concat_tables(tables)
+
+
+def _parts(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """A window from its end on, in growing parts: a text that is common is found in the first, and costs no more."""
+    last = end
+    for share in (64, 16, 4, 1):
+        first = end - (end - start) / share
+        yield first, last
+        last = first
+
+
+def _slowest(
+    ask: Ask, raw: str, rest: str, start: datetime, end: datetime, limit: int, values: dict[str, object]
+) -> pa.Table:
+    """In two steps: the latency that the last row of the page has is found from that one column, then the rows."""
+    window = {"start": start, "end": end, "limit": limit}
+    before = " and latency_ms < $after_latency::double" if "after_latency" in values else ""
+    bound = ask.sql(
+        f"""
+        select min(latency_ms) as bound
+        from (
+            select latency_ms
+            from {raw}
+            where ts >= $start and ts < $end{rest.replace(_AFTER_SLOWEST, "true")}{before}
+            order by latency_ms desc
+            limit $limit
+        )
         """,
-        start=start,
-        end=end,
-        source=source,
-        limit=limit,
-        **values,
-    )
-    places = zip(table["ts"].to_pylist(), table["event_id"].to_pylist(), table["latency_ms"].to_pylist(), strict=True)
-    return table.append_column("cursor", pa.array([_cursor(sort, *place) for place in places], pa.string()))
+        **window,
+        **{name: value for name, value in values.items() if name not in ("after_ts", "after_id")},
+    )["bound"][0].as_py()
+    if bound is not None:
+        rest, values = rest + " and latency_ms >= $bound", values | {"bound": bound}
+    return ask.sql(_list(raw, rest, "latency_ms desc, ts desc, event_id desc"), **window, **values)
 
 
 @query
@@ -168,8 +220,7 @@ def _after(sort: str, cursor: str) -> tuple[str, dict[str, object]]:
         clause = "ts <= $after_ts::timestamp and (ts, event_id) < ($after_ts::timestamp, $after_id)"
         return clause, {"after_ts": ts, "after_id": event_id}
     latency, ts, event_id = _decode(cursor, 3)
-    clause = "(latency_ms, ts, event_id) < ($after_latency::double, $after_ts::timestamp, $after_id)"
-    return clause, {"after_latency": latency, "after_ts": ts, "after_id": event_id}
+    return _AFTER_SLOWEST, {"after_latency": latency, "after_ts": ts, "after_id": event_id}
 
 
 def _encode(*place: object) -> str:
