@@ -1,4 +1,7 @@
-"""`python -m bench [NAME ...] [--quick] [--dir FOLDER]`: run benchmarks, print tables, write JSON; exit code 1 when a bar is missed."""
+"""`python -m bench [NAME ...] [--quick] [--dir FOLDER]`: measure, print tables, write JSON.
+
+The exit code is 1 if a bar is missed.
+"""
 
 import argparse
 import importlib
@@ -31,7 +34,9 @@ BENCHES = (
 
 def main() -> int:
     """Run what was asked for, in the order of the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure Watchpoint against its bars; exit code 1 if one is missed."
+    )
     known = {bench.name: bench for bench in BENCHES}
     listed = "; ".join(f"{bench.name}: {bench.what}" for bench in BENCHES)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which; default: all. {listed}")

@@ -1,16 +1,18 @@
-"""Durable ingest over HTTP: acknowledged events per second by batch size, and a paced run that the loader must follow."""
+"""Durable ingest over HTTP: acknowledged events/s by batch size, and a paced run that the loader must follow."""
 
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from bench.events import bodies
 from bench.load import Requests, Tally, closed_loop, paced
 from bench.result import Check, Result
 from bench.server import Api, running_api
+from monitor.store.database import FILE, naive, open_database
 
 CONNECTIONS = 64
 BAR_EVENTS_PER_S = 50_000
@@ -67,33 +69,41 @@ def run(quick: bool, folder: Path) -> Result:
 
 def _measure(cell: Cell, seconds: float) -> dict[str, Any]:
     requests = Requests(bodies(cell.batch, max(2, POOL_EVENTS // cell.batch)))
-    with tempfile.TemporaryDirectory(prefix="watchpoint-bench-") as place, running_api(Path(place) / "data") as api:
-        closed_loop(api.port, requests, 4, 0.5)  # warm up
+    with tempfile.TemporaryDirectory(prefix="watchpoint-bench-") as place:
+        if cell.pace:
+            _age(Path(place) / "data")
+        with running_api(Path(place) / "data") as api:
+            return _run_cell(cell, seconds, requests, api)
+
+
+def _run_cell(cell: Cell, seconds: float, requests: Requests, api: Api) -> dict[str, Any]:
+    closed_loop(api.port, requests, 4, 0.5)  # warm up
+    _drained(api)
+    before = api.figure("watchpoint_loaded_rows")
+    with _LagWatch(api) as watch:
+        began, cpu = time.monotonic(), api.cpu_s()
+        if cell.pace:
+            tally = paced(api.port, requests, CONNECTIONS, cell.pace / cell.batch, seconds)
+        else:
+            tally = closed_loop(api.port, requests, CONNECTIONS, seconds)
+        cpu = api.cpu_s() - cpu
+        behind = tally.acked - (api.figure("watchpoint_loaded_rows") - before)
+        lag = api.figure("watchpoint_loader_lag_seconds")
         _drained(api)
-        before = api.figure("watchpoint_loaded_rows")
-        with _LagWatch(api) as watch:
-            began, cpu = time.monotonic(), api.cpu_s()
-            if cell.pace:
-                tally = paced(api.port, requests, CONNECTIONS, cell.pace / cell.batch, seconds)
-            else:
-                tally = closed_loop(api.port, requests, CONNECTIONS, seconds)
-            cpu = api.cpu_s() - cpu
-            behind = tally.acked - (api.figure("watchpoint_loaded_rows") - before)
-            lag = api.figure("watchpoint_loader_lag_seconds")
-            _drained(api)
-            drained = time.monotonic() - began
-        loaded = api.figure("watchpoint_loaded_rows") - before
-        return _row(cell, tally) | {
-            "429": tally.statuses.get(429, 0),
-            "errors": tally.broken + sum(n for status, n in tally.statuses.items() if status not in (200, 429)),
-            "loaded/s": loaded / drained,
-            "behind at end": int(behind),
-            "lag s": lag,
-            "max lag s": max(watch.lags, default=lag),
-            "missing": int(tally.acked - loaded),
-            "api cores": cpu / tally.seconds,
-            "peak MiB": api.peak_memory_mib(),
-        }
+        drained = time.monotonic() - began
+    loaded = api.figure("watchpoint_loaded_rows") - before
+    return _row(cell, tally) | {
+        "429": tally.statuses.get(429, 0),
+        "errors": tally.broken + sum(n for status, n in tally.statuses.items() if status not in (200, 429)),
+        "loaded/s": loaded / drained,
+        "behind at end": int(behind),
+        "lag s": lag,
+        "max lag s": max(watch.lags, default=lag),
+        "missing": int(tally.acked - loaded),
+        "api us/event": 1e6 * cpu / tally.acked,
+        "api cores": cpu / tally.seconds,
+        "peak MiB": api.peak_memory_mib(),
+    }
 
 
 def _row(cell: Cell, tally: Tally) -> dict[str, Any]:
@@ -104,6 +114,21 @@ def _row(cell: Cell, tally: Tally) -> dict[str, Any]:
         "p50 ms": tally.quantile_ms(0.5),
         "p99 ms": tally.quantile_ms(0.99),
     }
+
+
+def _age(data: Path) -> None:
+    """A store whose loader has run for a day: a segment each quarter of a second stands in its ledger."""
+    now = datetime.now(UTC)
+    con = open_database(data / FILE, now)
+    con.execute(
+        """
+        insert into segments
+        select lpad((i * 250000000)::varchar, 20, '0') || '.ndjson', 5000, 0, $now
+        from range(4 * 86400) as quarters(i)
+        """,
+        {"now": naive(now)},
+    )
+    con.close()
 
 
 def _drained(api: Api) -> None:
@@ -120,7 +145,7 @@ class _LagWatch:
         self.lags: list[float] = []
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> "_LagWatch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,4 +1,4 @@
-"""A light load generator: kept connections, prepared requests, only the first line and the counts of an answer are read.
+"""A light load generator: kept connections, prepared requests; of an answer only status and count are read.
 
 It shares the cores with the server that it measures, so it does as little as it can for each request.
 """
@@ -6,7 +6,7 @@ It shares the cores with the server that it measures, so it does as little as it
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import cast
@@ -25,7 +25,6 @@ class Tally:
 
     acked: int = 0
     requests: int = 0
-    late: int = 0  # paced only: sent more than a second after their time
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
@@ -45,7 +44,7 @@ class Tally:
 class Requests:
     """Prepared requests that are sent again and again; their times move on with the clock."""
 
-    def __init__(self, bodies: list[bytes], headers: str = "") -> None:
+    def __init__(self, bodies: list[bytes], headers: Sequence[str] = ()) -> None:
         self._bodies, self._headers = bodies, headers
         self.renew()
 
@@ -57,24 +56,29 @@ class Requests:
         return next(self._next)
 
     def _head(self, body: bytes) -> bytes:
-        head = f"POST /api/v1/predictions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-ndjson\r\n{self._headers}"
-        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        lines = [
+            "POST /api/v1/predictions HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Content-Type: application/x-ndjson",
+            *self._headers,
+        ]
+        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time; `done(self)` is called after each answer."""
+    """One request at a time; `done(self)` is called when it is free again, or lost."""
 
     def __init__(self, tally: Tally, done: "Callable[[_Connection], None]") -> None:
         self._tally, self._done = tally, done
         self._buffer = b""
         self._due = 0.0
-        self.busy = False
+        self._busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
 
     def send(self, request: bytes, due: float) -> None:
-        self._due, self.busy = due, True
+        self._due, self._busy = due, True
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -87,12 +91,13 @@ class _Connection(asyncio.Protocol):
             return
         found = _ACCEPTED.search(self._buffer, end)
         self._tally.count(int(self._buffer[9:12]), int(found[1]) if found else 0, time.perf_counter() - self._due)
-        self._buffer, self.busy = b"", False
+        self._buffer, self._busy = b"", False
         self._done(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.busy:
+        if self._busy:
             self._tally.broken += 1
+            self._done(self)
 
 
 def closed_loop(port: int, requests: Requests, connections: int, seconds: float) -> Tally:
@@ -101,25 +106,22 @@ def closed_loop(port: int, requests: Requests, connections: int, seconds: float)
 
 
 async def _closed_loop(port: int, requests: Requests, connections: int, seconds: float) -> Tally:
-    tally, loop = Tally(), asyncio.get_running_loop()
+    tally, finished = Tally(), asyncio.Queue[_Connection]()
     began = time.perf_counter()
-    until = began + seconds
 
     def again(connection: _Connection) -> None:
         now = time.perf_counter()
-        if now < until:
+        if now - began < seconds and not connection.transport.is_closing():
             connection.send(requests.next(), now)
+        else:
+            finished.put_nowait(connection)
 
     opened = [await _open(port, tally, again) for _ in range(connections)]
+    renewing = asyncio.create_task(_renew(requests))
+    began = time.perf_counter()
     for connection in opened:
-        connection.send(requests.next(), time.perf_counter())
-    renewing = loop.create_task(_renew(requests))
-    while any(connection.busy and not connection.transport.is_closing() for connection in opened):
-        await asyncio.sleep(0.01)
-    tally.seconds = time.perf_counter() - began
-    renewing.cancel()
-    _close(opened)
-    return tally
+        again(connection)
+    return await _finish(tally, finished, opened, renewing, began)
 
 
 def paced(port: int, requests: Requests, connections: int, per_s: float, seconds: float) -> Tally:
@@ -128,24 +130,34 @@ def paced(port: int, requests: Requests, connections: int, per_s: float, seconds
 
 
 async def _paced(port: int, requests: Requests, connections: int, per_s: float, seconds: float) -> Tally:
-    tally, loop = Tally(), asyncio.get_running_loop()
-    free: asyncio.Queue[_Connection] = asyncio.Queue()
+    tally, free = Tally(), asyncio.Queue[_Connection]()
     opened = [await _open(port, tally, free.put_nowait) for _ in range(connections)]
     for connection in opened:
         free.put_nowait(connection)
-    renewing = loop.create_task(_renew(requests))
+    renewing = asyncio.create_task(_renew(requests))
     began = time.perf_counter()
     for i in range(int(per_s * seconds)):
         due = began + i / per_s
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         connection = await free.get()
-        tally.late += time.perf_counter() - due > 1
         connection.send(requests.next(), due)
-    while any(connection.busy and not connection.transport.is_closing() for connection in opened):
-        await asyncio.sleep(0.01)
+    return await _finish(tally, free, opened, renewing, began)
+
+
+async def _finish(
+    tally: Tally,
+    finished: "asyncio.Queue[_Connection]",
+    opened: list[_Connection],
+    renewing: "asyncio.Task[None]",
+    began: float,
+) -> Tally:
+    """Wait for the last answers, and close."""
+    for _ in opened:
+        await finished.get()
     tally.seconds = time.perf_counter() - began
     renewing.cancel()
-    _close(opened)
+    for connection in opened:
+        connection.transport.close()
     return tally
 
 
@@ -159,8 +171,3 @@ async def _renew(requests: Requests) -> None:
     while True:
         await asyncio.sleep(5)
         requests.renew()
-
-
-def _close(opened: list[_Connection]) -> None:
-    for connection in opened:
-        connection.transport.close()

@@ -1,4 +1,4 @@
-"""A real `python -m monitor api` in a folder of its own, for benchmarks that need one: start, watch, kill, start again."""
+"""A real `python -m monitor api` for benchmarks that need one: start, watch, kill, start again."""
 
 import os
 import re
@@ -33,12 +33,16 @@ class Api:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> float:
-        """Start and wait until it is ready; returns the seconds that took. Raises RuntimeError when it does not come up."""
+        """Start and wait until it answers; returns the seconds that took. Raises RuntimeError if it does not."""
         began = time.monotonic()
         log = self.data.parent / "api.log"
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *self.module], cwd=ROOT, env=environment(self.data, self.port), stdout=out, stderr=out
+                [sys.executable, "-m", *self.module],
+                cwd=ROOT,
+                env=environment(self.data, self.port),
+                stdout=out,
+                stderr=out,
             )
         while self.process.poll() is None and time.monotonic() - began < READY_WITHIN_S:
             if answers(f"{self.url}/healthz"):
@@ -99,7 +103,7 @@ def running_api(data: Path, module: tuple[str, ...] = ("monitor", "api")) -> Ite
 
 
 def environment(data: Path, port: int, **variables: str) -> dict[str, str]:
-    """The environment of a process of ours: nothing of Watchpoint's from outside, a fleet file beside the data folder."""
+    """The environment of a process of ours: no settings from outside, a fleet file beside the data folder."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WATCHPOINT_")}
     return clean | {
         "WATCHPOINT_DATA_DIR": str(data),

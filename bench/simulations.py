@@ -1,4 +1,4 @@
-"""The simulations of bench/stats.py as a benchmark: their figures for JSON. Their table is held by docs/statistics.md."""
+"""The simulations of bench/stats.py as a benchmark; their table is held up to date in docs/statistics.md."""
 
 from dataclasses import asdict
 from pathlib import Path

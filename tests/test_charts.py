@@ -12,7 +12,7 @@ import pytest
 from monitor.charts import palette, words
 from monitor.charts.distribution import latency_distribution
 from monitor.charts.errors import OTHER, SHOWN, error_classes_over_time
-from monitor.charts.signals import SIGNALS, Signal, has_values, signal_over_time
+from monitor.charts.signals import SIGNALS, SIGNALS_BY_ID, Signal, by_key, has_values, signal_over_time
 from monitor.charts.sparkline import requests_sparkline
 from monitor.charts.states import state_timeline
 from monitor.charts.timeseries import TIME, Marker, Option, Threshold, View
@@ -20,7 +20,6 @@ from monitor.charts.waterfall import phases, request_waterfall
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 VIEW = View(START, START + timedelta(hours=4))
-BY_ID = {signal.id: signal for signal in SIGNALS}
 
 
 def golden_signals(key: str = "chat", n: int = 300, n_latency: int | None = None, buckets: int = 48) -> pd.DataFrame:
@@ -56,7 +55,7 @@ def option_json(option: Option) -> str:
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.id)
 def test_every_signal_draws_its_curves_and_can_be_sent_to_the_browser(signal: Signal) -> None:
-    option = signal_over_time(signal, golden_signals(), view=VIEW)
+    option = signal_over_time(signal, by_key(golden_signals()), view=VIEW)
     assert option["legend"]["data"] == [curve.name for curve in signal.curves]
     assert len(source(option)) == 48
     option_json(option)
@@ -66,7 +65,7 @@ def test_a_percentile_is_drawn_only_where_enough_requests_stand_behind_it() -> N
     frame = golden_signals()
     frame.loc[0:9, "n_latency"] = 19
     frame.loc[10:19, "n_latency"] = 99
-    drawn = source(signal_over_time(BY_ID["latency"], frame, view=VIEW))
+    drawn = source(signal_over_time(SIGNALS_BY_ID["latency"], by_key(frame), view=VIEW))
     assert drawn["p50 drawn"].notna().all()
     assert drawn["p95 drawn"].isna().tolist() == [True] * 10 + [False] * 38
     assert drawn["p99 drawn"].isna().tolist() == [True] * 20 + [False] * 28
@@ -75,28 +74,28 @@ def test_a_percentile_is_drawn_only_where_enough_requests_stand_behind_it() -> N
 
 def test_a_log_without_latency_has_no_latency_to_draw() -> None:
     frame = golden_signals(n_latency=0)
-    assert not has_values(BY_ID["latency"], frame)
-    assert has_values(BY_ID["traffic"], frame)
+    assert not has_values(SIGNALS_BY_ID["latency"], by_key(frame))
+    assert has_values(SIGNALS_BY_ID["traffic"], by_key(frame))
 
 
 def test_a_quiet_bucket_has_no_error_rate_but_a_rate_of_zero() -> None:
     frame = golden_signals()
     frame.loc[5, ["n", "rate_per_s"]] = 0
     frame.loc[5, ["error_rate", "error_rate_low", "error_rate_high"]] = np.nan
-    errors = source(signal_over_time(BY_ID["errors"], frame, view=VIEW))
+    errors = source(signal_over_time(SIGNALS_BY_ID["errors"], by_key(frame), view=VIEW))
     assert pd.isna(errors["error rate drawn"][5])
     assert errors["error rate"][5] == "no value (n 0)"
-    assert source(signal_over_time(BY_ID["traffic"], frame, view=VIEW))["requests drawn"][5] == 0
+    assert source(signal_over_time(SIGNALS_BY_ID["traffic"], by_key(frame), view=VIEW))["requests drawn"][5] == 0
 
 
 def test_hover_shows_value_interval_and_n() -> None:
-    drawn = source(signal_over_time(BY_ID["errors"], golden_signals(), view=VIEW))
+    drawn = source(signal_over_time(SIGNALS_BY_ID["errors"], by_key(golden_signals()), view=VIEW))
     assert drawn["error rate"][0] == "1.0 % (0.40 % to 2.0 %, n 300)"
 
 
 def test_several_deployments_share_a_panel_by_their_leading_curve_in_different_dashes() -> None:
     frame = pd.concat([golden_signals(key) for key in ("a", "b", "c")])
-    option = signal_over_time(BY_ID["latency"], frame, view=VIEW)
+    option = signal_over_time(SIGNALS_BY_ID["latency"], by_key(frame), view=VIEW)
     assert option["legend"]["data"] == ["a", "b", "c"]
     assert [series(option, key)["lineStyle"]["type"] for key in "abc"] == ["solid", "dashed", "dotted"]
 
@@ -105,26 +104,26 @@ def test_a_value_between_two_gaps_is_drawn_as_a_point() -> None:
     frame = golden_signals(buckets=200)
     frame["n_latency"] = 0
     frame.loc[100, "n_latency"] = 300
-    option = signal_over_time(BY_ID["latency"], frame, view=VIEW)
+    option = signal_over_time(SIGNALS_BY_ID["latency"], by_key(frame), view=VIEW)
     assert source(option)["p50 alone"].notna().sum() == 1
     assert any(one["type"] == "scatter" and one["name"] == "p50" for one in option["series"])
 
 
 def test_the_usual_range_is_drawn_between_its_edges_for_a_single_line() -> None:
     band = pd.DataFrame({"bucket": golden_signals()["bucket"], "key": "chat", "p95_low": 700.0, "p95_high": 900.0})
-    option = signal_over_time(BY_ID["latency"], golden_signals(), view=VIEW, band=band)
+    option = signal_over_time(SIGNALS_BY_ID["latency"], by_key(golden_signals()), view=VIEW, band=band)
     drawn = source(option)
     assert (drawn["band low"] == 700).all()
     assert (drawn["band spread"] == 200).all()
     assert drawn["usual range of p95"][0] == "700 ms to 900 ms"
     two = pd.concat([golden_signals("a"), golden_signals("b")])
-    assert "band low" not in source(signal_over_time(BY_ID["latency"], two, view=VIEW, band=band))
+    assert "band low" not in source(signal_over_time(SIGNALS_BY_ID["latency"], by_key(two), view=VIEW, band=band))
 
 
 def test_thresholds_and_deploys_are_marked_with_their_names() -> None:
     marks = signal_over_time(
-        BY_ID["latency"],
-        golden_signals(),
+        SIGNALS_BY_ID["latency"],
+        by_key(golden_signals()),
         view=VIEW,
         thresholds=[Threshold(2000, "SLO 2 s")],
         markers=[Marker(pd.Timestamp(START), "step-900")],
@@ -138,7 +137,7 @@ def test_thresholds_and_deploys_are_marked_with_their_names() -> None:
 def test_long_latencies_are_drawn_in_seconds_together_with_their_threshold() -> None:
     frame = golden_signals()
     frame["p99_ms"] = 12_000.0
-    option = signal_over_time(BY_ID["latency"], frame, view=VIEW, thresholds=[Threshold(2000, "SLO")])
+    option = signal_over_time(SIGNALS_BY_ID["latency"], by_key(frame), view=VIEW, thresholds=[Threshold(2000, "SLO")])
     assert source(option)["p99 drawn"][0] == 12
     assert option["yAxis"]["axisLabel"]["formatter"] == "{value} s"
     assert option["series"][-1]["markLine"]["data"][0]["yAxis"] == 2
@@ -146,7 +145,9 @@ def test_long_latencies_are_drawn_in_seconds_together_with_their_threshold() -> 
 
 def test_all_charts_of_a_page_share_the_axis_and_the_zone_of_the_window() -> None:
     for utc in (True, False):
-        option = signal_over_time(BY_ID["traffic"], golden_signals(), view=View(VIEW.start, VIEW.end, utc))
+        option = signal_over_time(
+            SIGNALS_BY_ID["traffic"], by_key(golden_signals()), view=View(VIEW.start, VIEW.end, utc)
+        )
         assert option["useUTC"] is utc
         assert (option["xAxis"]["min"], option["xAxis"]["max"]) == (VIEW.start.isoformat(), VIEW.end.isoformat())
 
@@ -208,7 +209,7 @@ def test_a_waterfall_shows_only_what_was_logged(request_: dict[str, Any], expect
 def test_charts_leave_their_data_alone() -> None:
     frame = golden_signals()
     before = frame.copy()
-    signal_over_time(BY_ID["latency"], frame, view=VIEW)
+    signal_over_time(SIGNALS_BY_ID["latency"], by_key(frame), view=VIEW)
     latency_distribution(pd.DataFrame({"key": ["a"], "low_ms": [1.0], "high_ms": [2.0], "n": [1], "total": [1]}))
     pd.testing.assert_frame_equal(frame, before)
 
@@ -225,8 +226,10 @@ def test_charts_leave_their_data_alone() -> None:
         (words.milliseconds(210_000), "3.5 min"),
         (words.milliseconds(None), "–"),
         (words.share(0.0042), "0.42 %"),
-        (words.share(0), "0.00 %"),
-        (words.share(0.00001), "< 0.01 %"),
+        (words.share(0), "0 %"),
+        (words.share(0.0005), "0.050 %"),
+        (words.share(0.00001), "0.0010 %"),
+        (words.share(1e-8), "< 0.0001 %"),
         (words.share(1), "100 %"),
         (words.share(-0.35), "-35 %"),
         (words.per_second(0), "0/s"),
@@ -243,6 +246,10 @@ def test_charts_leave_their_data_alone() -> None:
         (words.ago(START - timedelta(minutes=35), START), "35 min ago"),
         (words.ago(pd.NaT, START), "never"),
         (words.span(timedelta(days=12)), "12 d"),
+        (words.span(timedelta(days=1)), "24 h"),
+        (words.span(timedelta(hours=1)), "1 h"),
+        (words.span(timedelta(minutes=62)), "62 min"),
+        (words.span(timedelta(minutes=5)), "5 min"),
         (words.state("no_data"), "No data"),
         (words.change("above"), "↑ above the usual range"),
     ],
@@ -316,4 +323,7 @@ def test_the_theme_draws_with_the_palette() -> None:
     for theme in (light, dark):
         assert contrast(theme["textColor"], theme["backgroundColor"]) >= 7
         assert contrast(theme["linkColor"], theme["backgroundColor"]) >= 4.5
-        assert contrast(theme["primaryColor"], "#FFFFFF") >= 4  # the label of a primary button
+        assert contrast(theme["primaryColor"], theme["backgroundColor"]) >= 5  # a selected option, on a tint of itself
+        assert (
+            contrast(theme["primaryColor"], "#FFFFFF") >= 3.4
+        )  # a chosen name in a closed list; both cannot reach 4.5

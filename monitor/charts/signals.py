@@ -3,13 +3,14 @@
 The frames are those of the queries `golden_signals` and `reference_band`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from monitor.charts import palette, words
-from monitor.charts.timeseries import Band, Line, Marker, Option, Threshold, View, over_time
+from monitor.charts.timeseries import Band, Floats, Line, Marker, Option, Threshold, View, over_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,24 @@ SIGNALS = (
 )
 
 
-def has_values(signal: Signal, frame: pd.DataFrame) -> bool:
-    """Whether any request of the frame carries what the signal shows."""
-    return not frame.empty and float(frame[signal.n].sum()) > 0
+SIGNALS_BY_ID = {signal.id: signal for signal in SIGNALS}
+
+
+def has_values(signal: Signal, rows: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether any request carries what the signal shows."""
+    return any(float(own[signal.n].sum()) > 0 for own in rows.values())
+
+
+def by_key(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each key, indexed by bucket: done once for all panels of a page."""
+    buckets = pd.Index(frame["bucket"].unique(), name="bucket").sort_values()
+    rows = frame.set_index("bucket")
+    return {str(key): group.reindex(buckets) for key, group in rows.groupby("key", sort=False)}
 
 
 def signal_over_time(
     signal: Signal,
-    frame: pd.DataFrame,
+    rows: Mapping[str, pd.DataFrame],
     *,
     view: View,
     band: pd.DataFrame | None = None,
@@ -110,58 +121,56 @@ def signal_over_time(
     markers: Sequence[Marker] = (),
 ) -> Option:
     """One signal of one or several keys: every curve for one key, the leading curve for several."""
-    keys = list(dict.fromkeys(frame["key"]))
-    buckets = pd.Series(sorted(frame["bucket"].unique()))
-    curves = signal.curves if len(keys) == 1 else (signal.curves[signal.lead],)
+    alone = len(rows) == 1
+    buckets = next(iter(rows.values())).index
     lines = []
-    for position, key in enumerate(keys):
-        rows = frame[frame["key"] == key].set_index("bucket").reindex(buckets)
-        for curve in curves:
-            name, order = (curve.name, signal.curves.index(curve)) if len(keys) == 1 else (str(key), position)
-            lines.append(_line(signal, curve, rows, name, _dash(signal, order, len(keys))))
-    usual = _band(signal, band, buckets) if len(keys) == 1 and band is not None else None
-    return over_time(buckets, lines, unit=signal.unit, view=view, band=usual, thresholds=thresholds, markers=markers)
+    for position, (key, own) in enumerate(rows.items()):
+        for order, curve in enumerate(signal.curves):
+            if alone:
+                lines.append(_line(signal, curve, own, curve.name, _dash(signal, order, alone)))
+            elif order == signal.lead:
+                lines.append(_line(signal, curve, own, key, _dash(signal, position, alone)))
+    usual = _band(signal, band, buckets) if alone and band is not None else None
+    return over_time(
+        pd.Series(buckets), lines, unit=signal.unit, view=view, band=usual, thresholds=thresholds, markers=markers
+    )
 
 
-def _dash(signal: Signal, order: int, keys: int) -> str:
+def _dash(signal: Signal, order: int, alone: bool) -> str:
     """The leading curve of a single key is solid; several keys take the dashes in turn."""
-    if keys == 1:
-        return "solid" if order == signal.lead else palette.DASHES[1 + order % 2]
+    if alone:
+        return "solid" if order == signal.lead else palette.DASHES[1 + order // 2]
     return palette.DASHES[order % len(palette.DASHES)]
 
 
 def _line(signal: Signal, curve: Curve, rows: pd.DataFrame, name: str, dash: str) -> Line:
-    n = rows[signal.n].fillna(0)
-    values = rows[curve.column].astype(float).where(n >= curve.least_n)
-    return Line(name, values, _hover(signal, curve, rows, n), dash)
+    values, n = _floats(rows, curve.column), np.nan_to_num(_floats(rows, signal.n))
+    nothing = np.full(len(rows), np.nan)
+    low, high = (_floats(rows, column) for column in signal.interval) if signal.interval else (nothing, nothing)
+    told = zip(values.tolist(), low.tolist(), high.tolist(), n.astype(int).tolist(), strict=True)
+    hover = [_hover(signal, curve, *one) for one in told]
+    return Line(name, np.where(n >= curve.least_n, values, np.nan), hover, dash)
 
 
-def _hover(signal: Signal, curve: Curve, rows: pd.DataFrame, n: pd.Series) -> pd.Series:
-    low, high = (
-        (rows[c] for c in signal.interval) if signal.interval else (pd.Series(index=rows.index, dtype=float),) * 2
-    )
-    texts = [
-        _hover_text(signal, curve, value, int(count), span)
-        for value, count, span in zip(rows[curve.column], n, zip(low, high, strict=True), strict=True)
-    ]
-    return pd.Series(texts, index=rows.index)
+def _floats(rows: pd.DataFrame, column: str) -> Floats:
+    return rows[column].to_numpy(dtype=float, na_value=np.nan)
 
 
-def _hover_text(signal: Signal, curve: Curve, value: float, n: int, span: tuple[float, float]) -> str:
+def _hover(signal: Signal, curve: Curve, value: float, low: float, high: float, n: int) -> str:
     if n < curve.least_n:
         return f"n {n}: too few for {curve.name}" if n else "no value (n 0)"
-    return words.with_evidence(value, *span, n, signal.unit) if n else f"{words.FORMATS[signal.unit](value)} (n 0)"
+    return words.with_evidence(value, low, high, n, signal.unit) if n else f"{words.FORMATS[signal.unit](value)} (n 0)"
 
 
-def _band(signal: Signal, band: pd.DataFrame, buckets: pd.Series) -> Band | None:
+def _band(signal: Signal, band: pd.DataFrame, buckets: pd.Index) -> Band | None:
     """The usual range of the leading curve."""
     prefix = signal.curves[signal.lead].band
     if prefix is None or band.empty:
         return None
     rows = band.drop_duplicates("bucket").set_index("bucket").reindex(buckets)
-    low, high = rows[f"{prefix}_low"].astype(float), rows[f"{prefix}_high"].astype(float)
-    if not low.notna().any():
+    low, high = _floats(rows, f"{prefix}_low"), _floats(rows, f"{prefix}_high")
+    if not np.isfinite(low).any():
         return None
-    hover = [words.interval(a, b, signal.unit) or words.UNKNOWN for a, b in zip(low, high, strict=True)]
+    hover = [words.interval(*edges, signal.unit) or words.UNKNOWN for edges in zip(low, high, strict=True)]
     of = f" of {signal.curves[signal.lead].name}" if len(signal.curves) > 1 else ""
-    return Band(low, high, pd.Series(hover, index=rows.index), f"usual range{of}")
+    return Band(low, high, hover, f"usual range{of}")

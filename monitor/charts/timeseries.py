@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from monitor.charts import palette, words
+from monitor.charts import palette
 
 Option = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+Columns = dict[str, Any]
 
 TIME = "time"
 LOW, SPREAD = "band low", "band spread"
@@ -27,8 +31,8 @@ class Line:
     """One series: its name in legend and hover, its values, and what the hover says at each of them."""
 
     name: str
-    values: pd.Series
-    hover: pd.Series
+    values: Floats
+    hover: list[str]
     dash: str = "solid"
 
 
@@ -36,9 +40,9 @@ class Line:
 class Band:
     """The usual range at each bucket."""
 
-    low: pd.Series
-    high: pd.Series
-    hover: pd.Series
+    low: Floats
+    high: Floats
+    hover: list[str]
     name: str = USUAL
 
 
@@ -95,20 +99,25 @@ def over_time(
     markers: Sequence[Marker] = (),
 ) -> Option:
     """Lines over time with everything that explains them."""
-    drawn = [line.values.max() for line in lines] + ([band.high.max()] if band else [])
-    scale = scale_for(unit, max((value for value in drawn if words.known(value)), default=0.0))
-    source = pd.DataFrame({TIME: times.array})
+    scale = scale_for(unit, _largest([*(line.values for line in lines), *([band.high] if band else [])]))
+    source: Columns = {TIME: times}
     series: list[Option] = _band_series(source, band, scale) if band else []
     few = len(times) <= MANY_BUCKETS
     for line in lines:
         series += _line_series(source, line, scale, few)
     series.append(_marks(thresholds, markers, scale))
     return canvas(view) | {
-        "dataset": {"source": source},
+        "dataset": {"source": pd.DataFrame(source)},
         "legend": legend([line.name for line in lines] + ([band.name] if band else [])),
         "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "{value}" + scale.suffix}},
         "series": series,
     }
+
+
+def _largest(columns: Sequence[Floats]) -> float:
+    values = np.concatenate(columns) if columns else np.array([])
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else 0.0
 
 
 def stacked_bars(source: pd.DataFrame, names: Sequence[str], *, view: View, markers: Sequence[Marker] = ()) -> Option:
@@ -150,14 +159,14 @@ def canvas(view: View) -> Option:
 
 def legend(names: Sequence[str]) -> Option:
     """The names above the chart; with one series the heading of the panel already says it."""
-    return {"data": list(names), "top": 0, "left": 0, "right": 40, "type": "scroll", "show": len(names) > 1}
+    return {"data": list(names), "top": 0, "left": 0, "right": 60, "type": "scroll", "show": len(names) > 1}
 
 
-def _band_series(source: pd.DataFrame, band: Band, scale: Scale) -> list[Option]:
+def _band_series(source: Columns, band: Band, scale: Scale) -> list[Option]:
     """A range is two stacked lines: an invisible one up to its lower edge, and the filled difference on top."""
-    source[LOW] = (band.low * scale.factor).array
-    source[SPREAD] = ((band.high - band.low) * scale.factor).array
-    source[band.name] = band.hover.array
+    source[LOW] = band.low * scale.factor
+    source[SPREAD] = (band.high - band.low) * scale.factor
+    source[band.name] = band.hover
     hidden: Option = {
         "type": "line",
         "stack": "band",
@@ -181,10 +190,10 @@ def _band_series(source: pd.DataFrame, band: Band, scale: Scale) -> list[Option]
     ]
 
 
-def _line_series(source: pd.DataFrame, line: Line, scale: Scale, few: bool) -> list[Option]:
+def _line_series(source: Columns, line: Line, scale: Scale, few: bool) -> list[Option]:
     column = f"{line.name} drawn"
-    source[column] = (line.values * scale.factor).array
-    source[line.name] = line.hover.array
+    source[column] = line.values * scale.factor
+    source[line.name] = line.hover
     option = {
         "type": "line",
         "name": line.name,
@@ -200,15 +209,16 @@ def _line_series(source: pd.DataFrame, line: Line, scale: Scale, few: bool) -> l
         return [option]
     # A value between two gaps has no line to stand on: draw it as a point.
     points = f"{line.name} alone"
-    source[points] = source[column].where(alone.array)
+    source[points] = np.where(alone, source[column], np.nan)
     dots = {"type": "scatter", "name": line.name, "symbolSize": 4, "encode": {"x": TIME, "y": points, "tooltip": []}}
     return [option, dots | {"tooltip": {"show": False}, "z": 3}]
 
 
-def _alone(values: pd.Series) -> pd.Series:
+def _alone(values: Floats) -> npt.NDArray[np.bool_]:
     """Which values have a gap on both sides."""
-    there = values.notna()
-    return there & ~there.shift(1, fill_value=False) & ~there.shift(-1, fill_value=False)
+    there = np.pad(np.isfinite(values), 1)
+    alone: npt.NDArray[np.bool_] = there[1:-1] & ~there[:-2] & ~there[2:]
+    return alone
 
 
 def _marks(thresholds: Sequence[Threshold], markers: Sequence[Marker], scale: Scale) -> Option:
@@ -219,7 +229,7 @@ def _marks(thresholds: Sequence[Threshold], markers: Sequence[Marker], scale: Sc
             "name": line.name,
             "yAxis": line.value * scale.factor,
             "lineStyle": {"color": palette.THRESHOLD, "type": "dashed", "width": 1.5},
-            "label": {"formatter": "{b}", "position": "insideEndTop", "color": palette.THRESHOLD},
+            "label": {"formatter": "{b}", "position": "insideStartTop", "color": palette.THRESHOLD},
         }
         for line in thresholds
     ] + [

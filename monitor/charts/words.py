@@ -20,8 +20,14 @@ CHANGE_WORDS = {
 }
 
 
+SHARE_DIGITS = ((10, 0), (1, 1), (0.1, 2), (0.01, 3))
+"""From this many percent on, this many digits behind the point."""
+
+
 def known(value: Any) -> bool:
     """Whether there is a value at all."""
+    if isinstance(value, float):  # by far the most frequent case, in each hover text
+        return value == value
     return value is not None and not bool(pd.isna(value))
 
 
@@ -34,14 +40,14 @@ def count(value: Any) -> str:
 
 
 def share(value: Any) -> str:
-    """A part of one as a percentage: 0.0042 is 0.42 %, and what is not zero is never written as 0 %."""
+    """A part of one as a percentage with about two digits: 0.42 %; what is not zero is never written as 0 %."""
     if not known(value):
         return UNKNOWN
     percent = float(value) * 100
-    if percent and abs(percent) < 0.01:
-        return "< 0.01 %"
-    digits = 2 if abs(percent) < 1 else 1 if abs(percent) < 10 else 0
-    return f"{percent:.{digits}f} %"
+    if percent and abs(percent) < 0.0001:
+        return "< 0.0001 %"
+    digits = next((digits for least, digits in SHARE_DIGITS if abs(percent) >= least), 4)
+    return f"{percent:.{digits}f} %" if percent else "0 %"
 
 
 def milliseconds(value: Any) -> str:
@@ -96,9 +102,11 @@ def ago(then: Any, now: datetime) -> str:
 def span(length: timedelta) -> str:
     """A length of time in its largest unit."""
     seconds = max(0, round(length.total_seconds()))
+    if seconds and seconds % 3600 == 0 and seconds < 172_800:
+        return f"{seconds // 3600} h"
     if seconds < 90:
         return f"{seconds} s"
-    if seconds < 5400:
+    if seconds <= 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"
 

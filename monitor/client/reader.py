@@ -9,7 +9,7 @@
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pandas as pd
@@ -79,6 +79,12 @@ class Reader:
 
     def close(self) -> None:
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _get(self, path: str, params: Mapping[str, Any], accept: str) -> httpx.Response:
         try:

@@ -1,4 +1,4 @@
-"""The door: takes a body of predictions, keeps the good ones durably, keeps the bad ones with their reason, answers both.
+"""The door: takes a body of predictions, keeps the good ones durably and the bad ones with their reason, answers both.
 
 Called by the HTTP route, and directly by jobs that run in the process that owns the store.
 """
@@ -9,17 +9,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from monitor.errors import BadInput
-from monitor.ingest.decode import decode_body, raw_event, unzip
+from monitor.ingest.decode import decode_body, split_body, unzip
 from monitor.ingest.event import Event, Row
 from monitor.ingest.normalise import Normaliser, stamp
-from monitor.ingest.spool import Spool, make_frame
+from monitor.ingest.redact import MARGIN
+from monitor.ingest.spool import Spool, make_frame, promise
 
 MAX_NAMED = 100
 MAX_RAW_BYTES = 64 * 1024
+MAX_REASON = 500
 REMEMBERED_KEYS = 200_000
 
 
@@ -38,7 +41,7 @@ class Remark(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What a body of predictions came to. `errors` and `warnings` name at most 100 events each; the counts are complete."""
+    """What a body of predictions came to: all are counted, and `errors` and `warnings` name at most 100 events each."""
 
     accepted: int
     rejected: int
@@ -64,8 +67,16 @@ class Reject(msgspec.Struct, omit_defaults=True):
     deployment: str | None = None
 
 
-_row_encoder = msgspec.json.Encoder()
-StoredIds = Callable[[Sequence[Row]], set[str]]
+class _Named(msgspec.Struct):
+    """What can be read of an event that cannot be decoded."""
+
+    deployment: Any = None
+
+
+_encode = msgspec.json.Encoder().encode
+_named = msgspec.json.Decoder(_Named)
+Stored = Callable[[Sequence[Row]], set[int]]
+"""The positions of those rows whose event id is stored already with the same time."""
 LedgerLookup = Callable[[str], tuple[str, str] | None]
 
 
@@ -92,15 +103,13 @@ class Keys:
                 found = self._lookup(key)
             if found is None:
                 self._seen[key] = (digest, mine)
-                if len(self._seen) > REMEMBERED_KEYS:
-                    self._seen.popitem(last=False)
-                    self._complete = False
                 return None
         if found[0] != digest:
             raise KeyReused(f"Idempotency-Key {key!r} was used for another body; use a new key for each batch")
         return found[1]
 
     def settle(self, key: str, digest: str, answer: str) -> None:
+        """The batch is on disk; from now on its key has this answer."""
         with self._lock:
             self._seen[key] = (digest, answer)
 
@@ -109,13 +118,18 @@ class Keys:
         with self._lock:
             self._seen.pop(key, None)
 
+    def trim(self) -> None:
+        """Leave the oldest to the ledger. Called when the loader has caught up, so that all of them stand in it."""
+        with self._lock:
+            while len(self._seen) > REMEMBERED_KEYS:
+                self._seen.popitem(last=False)
+                self._complete = False
+
 
 class Door:
     """Everything between bytes and an acknowledged answer."""
 
-    def __init__(
-        self, normaliser: Normaliser, spool: Spool, keys: Keys, stored: StoredIds, max_body_bytes: int
-    ) -> None:
+    def __init__(self, normaliser: Normaliser, spool: Spool, keys: Keys, stored: Stored, max_body_bytes: int) -> None:
         self._normaliser, self._spool, self._keys, self._stored = normaliser, spool, keys, stored
         self._max_body = max_body_bytes
         self._importing = threading.Lock()
@@ -130,7 +144,7 @@ class Door:
         Raises (or the future raises) BadInput, Overloaded and StorageFull; then nothing of the body was kept.
         """
         plain = unzip(body, encoding, self._max_body)
-        done: Future[Answer] = Future()
+        done: Future[Answer] = promise()
         digest = ""
         if key:
             digest = hashlib.blake2b(plain, digest_size=12).hexdigest()
@@ -165,10 +179,10 @@ class Door:
         answer, rows, rejects = self._judge(plain, content_type, now)
         if dedupe and rows:
             stored = self._stored(rows)
-            fresh = list({row.event_id: row for row in rows if row.event_id not in stored}.values())
+            fresh = list({(r.event_id, r.ts): r for at, r in enumerate(rows) if at not in stored}.values())
             answer.duplicates, answer.accepted, rows = len(rows) - len(fresh), len(fresh), fresh
-        text = msgspec.json.encode(answer).decode() if key else ""
-        lines = [_row_encoder.encode(line) for line in (*rows, *rejects)]
+        text = _encode(answer).decode() if key else ""
+        lines = [_encode(line) for line in (*rows, *rejects)]
         written = self._spool.append(make_frame(lines, len(rows), len(rejects), key, digest, text))
 
         def settle(outcome: "Future[None]") -> None:
@@ -185,35 +199,44 @@ class Door:
 
     def _judge(self, plain: bytes, content_type: str, now: datetime) -> tuple[Answer, list[Row], list[Reject]]:
         """Split a body into rows and rejects."""
-        candidates = decode_body(plain, content_type)
+        redactor = self._normaliser.redactor
+        candidates = decode_body(plain, content_type, redactor.clean)
         events: list[Event] = [c.event for c in candidates if c.event is not None]
         judged = iter(self._normaliser.rows(events, now, self.oldest))
         rows: list[Row] = []
         rejects: list[Reject] = []
+        raws: list[bytes] = []
         answer = Answer(0, 0, errors=[], warnings=[])
         for index, candidate in enumerate(candidates):
             row = candidate.reason if candidate.event is None else next(judged)
             if isinstance(row, str):
-                raw = candidate.raw or raw_event(plain, content_type, index)
-                rejects.append(self._reject(row, raw, now, candidate.event))
+                raws = raws or split_body(plain, content_type)
+                reason = redactor.head(row, MAX_REASON)
+                rejects.append(self._reject(reason, raws[index], now))
                 if len(answer.errors) < MAX_NAMED:
-                    answer.errors.append(Problem(index, row))
+                    answer.errors.append(Problem(index, reason))
                 continue
             rows.append(row)
             if row.cut and len(answer.warnings) < MAX_NAMED:
                 limit = self._normaliser.max_text_bytes
-                answer.warnings.append(Remark(index, f"{'; '.join(row.cut)}; the first {limit} bytes were kept"))
+                message = f"{', '.join(row.cut)[:MAX_REASON]}: longer than is kept ({limit} bytes of a text); cut"
+                answer.warnings.append(Remark(index, message))
         answer.accepted, answer.rejected = len(rows), len(rejects)
         return answer, rows, rejects
 
-    def _reject(self, reason: str, raw: bytes, now: datetime, event: Event | None) -> Reject:
-        clean = self._normaliser.redactor.clean
-        text = clean(raw.decode("utf-8", "backslashreplace"))[:MAX_RAW_BYTES]
-        return Reject(clean(reason), stamp(now), len(raw), text, event.deployment if event else None)
+    def _reject(self, reason: str, raw: bytes, now: datetime) -> Reject:
+        redactor = self._normaliser.redactor
+        text = raw[: MAX_RAW_BYTES + MARGIN + 1].decode("utf-8", "backslashreplace")
+        try:
+            name = _named.decode(raw).deployment
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            name = None
+        deployment = redactor.clean(name[:128]) if isinstance(name, str) and name else None
+        return Reject(reason, stamp(now), len(raw), redactor.head(text, MAX_RAW_BYTES, is_json=True), deployment)
 
 
 def _replay(earlier: "str | Future[Answer]") -> "Future[Answer]":
-    done: Future[Answer] = Future()
+    done: Future[Answer] = promise()
 
     def answer(text: str) -> None:
         replay = msgspec.json.decode(text, type=Answer)
@@ -224,7 +247,7 @@ def _replay(earlier: "str | Future[Answer]") -> "Future[Answer]":
         if (error := first.exception()) is not None:
             done.set_exception(error)
         else:
-            answer(msgspec.json.encode(first.result()).decode())
+            answer(_encode(first.result()).decode())
 
     if isinstance(earlier, str):
         answer(earlier)

@@ -1,7 +1,7 @@
 """The event: one prediction as a client sends it, and the row that the spool and the store keep of it."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,14 +20,14 @@ class Media(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     sha256: Key | None = None
     mime: Name | None = None
-    bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
     width: Annotated[int, msgspec.Meta(ge=0, le=10**6)] | None = None
     height: Annotated[int, msgspec.Meta(ge=0, le=10**6)] | None = None
     uri: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A prediction as sent. Times: RFC 3339 (without an offset: UTC) or a number since the epoch. Latencies: milliseconds."""
+    """A prediction as sent. Latencies are milliseconds, times RFC 3339 (no offset: UTC) or numbers since the epoch."""
 
     deployment: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
@@ -58,7 +58,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     trace_id: Key | None = None
     user: Name | None = None
     user_hash: Key | None = None
-    attrs: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    attrs: dict[str, Any] | None = None
 
 
 class Row(msgspec.Struct, omit_defaults=True):
@@ -95,8 +95,14 @@ class Row(msgspec.Struct, omit_defaults=True):
     trace_id: str | None = None
     user_hash: str | None = None
     attrs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    cut: list[str] | None = None  # names of the texts that were longer than the limit
+    cut: list[str] | None = None  # names of the fields that were longer than the limit
 
 
 TEXTS = ("input_text", "output_text", "error_message", "feedback_text", "label")
 """Free texts of an event: cut to the limit, and redacted."""
+
+SHORT_TEXTS = ("error_type", "finish_reason")
+"""Bounded by their type, and redacted."""
+
+IDS = ("event_id", "session_id", "trace_id", "user_hash")
+"""Redacted by a hash in their place, so that what belongs together stays together."""

@@ -2,14 +2,16 @@
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import msgspec
 
 from monitor.errors import BadInput
-from monitor.ingest.event import TEXTS, Event, Row
+from monitor.ingest.event import IDS, SHORT_TEXTS, TEXTS, Event, Row
 from monitor.ingest.redact import Redactor
 from monitor.records import Fleet
 
@@ -17,6 +19,7 @@ MAX_SKEW = timedelta(minutes=10)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_ATTRS_BYTES = 64 * 1024
 MAX_DEPTH = 8
+MAX_FEATURE_BYTES = 1024
 
 
 class Rejected(BadInput):
@@ -24,7 +27,7 @@ class Rejected(BadInput):
 
 
 class EventIds:
-    """Ids for events that come without one: unique by a random start per process, ordered so that they compress well."""
+    """Ids for events without one: unique by a random start per process, and in order, so that they compress well."""
 
     def __init__(self) -> None:
         self._prefix = os.urandom(10).hex()
@@ -47,20 +50,30 @@ class Normaliser:
     def rows(self, events: list[Event], now: datetime, oldest: datetime) -> list[Row | str]:
         """Each event as a row, or the reason why it is rejected. `oldest`: older events could no longer be counted."""
         arrived = stamp(now)
-        dirty = self.redactor.found("\n".join(_texts(events)))
-        return [self._row_or_reason(event, now, arrived, oldest, dirty) for event in events]
+        found = [self._row_or_reason(event, now, arrived, oldest) for event in events]
+        rows = [row for row in found if isinstance(row, Row)]
+        for row in self._suspects(rows, _texts, cards=True):
+            self._redact(row)
+        for row in self._suspects(rows, _ids, cards=False):  # hexadecimal digits look like cards too often
+            self._hide_ids(row)
+        return found
 
-    def _row_or_reason(self, event: Event, now: datetime, arrived: str, oldest: datetime, dirty: bool) -> Row | str:
+    def _suspects(self, rows: list[Row], texts: Callable[[Row], list[str]], *, cards: bool) -> list[Row]:
+        """Rows with something to redact. One pass over the texts of all of them finds out that there are none."""
+        found = self.redactor.found
+        looked_at = [texts(row) for row in rows]
+        if not found([text for group in looked_at for text in group], cards=cards):
+            return []
+        return [row for row, group in zip(rows, looked_at, strict=True) if found(group, cards=cards)]
+
+    def _row_or_reason(self, event: Event, now: datetime, arrived: str, oldest: datetime) -> Row | str:
         try:
-            return self._row(event, now, arrived, oldest, dirty)
+            return self._row(event, now, arrived, oldest)
         except Rejected as reason:
             return str(reason)
 
-    def _row(self, event: Event, now: datetime, arrived: str, oldest: datetime, dirty: bool) -> Row:
+    def _row(self, event: Event, now: datetime, arrived: str, oldest: datetime) -> Row:
         deployed = self.fleet.deployments.get(event.deployment)
-        attrs = bytes(event.attrs)
-        if attrs:
-            _check_attrs(attrs)
         numbers, strings = _split_features(event.features) if event.features else (None, None)
         row = Row(
             event.deployment,
@@ -72,7 +85,7 @@ class Normaliser:
             event.model or (deployed.model if deployed else None),
             event.checkpoint or (deployed.checkpoint if deployed else None),
             event.environment or (deployed.environment if deployed else None),
-            event.error_type,
+            event.error_type or None,
             event.error_message,
             event.finish_reason,
             event.latency_ms,
@@ -92,39 +105,47 @@ class Normaliser:
             event.cost_usd,
             event.session_id,
             event.trace_id,
-            event.user_hash or (self._hash_user(event.user) if event.user else None),
-            event.attrs if attrs and attrs != b"null" else msgspec.UNSET,
+            event.user_hash or (self._hash(event.user) if event.user else None),
+            _packed(event.attrs) if event.attrs else msgspec.UNSET,
         )
-        if dirty:  # before the cut, which could leave half of a secret that no pattern knows
-            self._redact(row)
         self._cut(row)
         return row
 
-    def _hash_user(self, user: str) -> str:
-        return hashlib.blake2b(user.encode("utf-8", "surrogatepass"), key=self.salt, digest_size=12).hexdigest()
+    def _hash(self, text: str) -> str:
+        return hashlib.blake2b(text.encode(), key=self.salt, digest_size=12).hexdigest()
 
     def _cut(self, row: Row) -> None:
         for name in TEXTS:
             text = getattr(row, name)
             # characters are cheap to count; only a text that might be too long is encoded
-            if text is not None and len(text) * 4 > self.max_text_bytes:
-                encoded = text.encode()
-                if len(encoded) > self.max_text_bytes:
-                    setattr(row, name, encoded[: self.max_text_bytes].decode("utf-8", "ignore"))
-                    row.cut = [*(row.cut or ()), f"{name}: {len(encoded)} bytes"]
+            if text is not None and len(text) * 4 > self.max_text_bytes and len(text.encode()) > self.max_text_bytes:
+                setattr(row, name, self.redactor.head(text, self.max_text_bytes))
+                row.cut = [*(row.cut or ()), name]
+        for name, text in (row.features_str or {}).items():
+            if len(text) > MAX_FEATURE_BYTES // 4 and len(text.encode()) > MAX_FEATURE_BYTES:
+                assert row.features_str is not None
+                row.features_str[name] = self.redactor.head(text, MAX_FEATURE_BYTES)
+                row.cut = [*(row.cut or ()), *(["features"] if "features" not in (row.cut or ()) else [])]
 
     def _redact(self, row: Row) -> None:
         clean = self.redactor.clean
-        for name in TEXTS:
+        for name in TEXTS + SHORT_TEXTS:
             if text := getattr(row, name):
                 setattr(row, name, clean(text))
+        if row.features_num:
+            row.features_num = {clean(name): number for name, number in row.features_num.items()}
         if row.features_str:
-            row.features_str = {name: clean(text) for name, text in row.features_str.items()}
+            row.features_str = {clean(name): clean(text) for name, text in row.features_str.items()}
         for media in row.media or ():
+            media.mime = clean(media.mime) if media.mime else None
             media.uri = clean(media.uri) if media.uri else None
         if isinstance(row.attrs, msgspec.Raw):
-            decoded = msgspec.json.decode(row.attrs)
-            row.attrs = msgspec.Raw(msgspec.json.encode(self.redactor.clean_json(decoded)))
+            row.attrs = msgspec.Raw(msgspec.json.encode(self.redactor.clean_json(msgspec.json.decode(row.attrs))))
+
+    def _hide_ids(self, row: Row) -> None:
+        for name in IDS:
+            if (text := getattr(row, name)) and self.redactor.found([text], cards=False):
+                setattr(row, name, self._hash(text))
 
 
 def stamp(time: datetime) -> str:
@@ -144,7 +165,8 @@ def _time(given: datetime | int | float, now: datetime, oldest: datetime) -> dat
         )
     if time < oldest:
         raise Rejected(
-            f"ts is {time.isoformat()}: older than the retention of raw predictions, which begins at {oldest.isoformat()}"
+            f"ts is {time.isoformat()}: raw predictions before {oldest.isoformat()} have left the store for good, "
+            "and a late one could no longer be counted"
         )
     return time
 
@@ -161,47 +183,63 @@ def _moment(given: datetime | int | float) -> datetime:
         raise Rejected(f"ts is {given}: not a time; send RFC 3339 or a number since the epoch") from None
 
 
-def _texts(events: list[Event]) -> list[str]:
-    """Every text of a batch that might need redaction: one pass over all of it finds out whether any does."""
-    found: list[str] = []
-    for event in events:
-        found += [
-            t for t in (event.input_text, event.output_text, event.error_message, event.feedback_text, event.label) if t
-        ]
-        if event.features:
-            found += [v for v in event.features.values() if isinstance(v, str)]
-        if event.media:
-            found += [m.uri for m in event.media if m.uri]
-        if attrs := bytes(event.attrs):
-            found.append(_plain(attrs))
-    return found
+def _texts(row: Row) -> list[str]:
+    """Every text of a row that might need redaction."""
+    texts = [
+        text
+        for text in (
+            row.input_text,
+            row.output_text,
+            row.error_message,
+            row.feedback_text,
+            row.label,
+            row.error_type,
+            row.finish_reason,
+        )
+        if text
+    ]
+    if row.features_num:
+        texts += row.features_num
+    if row.features_str:
+        texts += [*row.features_str, *row.features_str.values()]
+    for media in row.media or ():
+        texts += [text for text in (media.mime, media.uri) if text]
+    if isinstance(row.attrs, msgspec.Raw):
+        attrs = bytes(row.attrs)
+        # an escape could stand in the way of a pattern, so such attributes are looked at decoded
+        texts += _leaves(msgspec.json.decode(attrs)) if b"\\" in attrs else (attrs.decode(),)
+    return texts
 
 
-def _plain(attrs: bytes) -> str:
-    """Attributes as searchable text: an escape could hide a character of a pattern, so such attrs are decoded first."""
-    if b"\\" in attrs and len(attrs) <= MAX_ATTRS_BYTES:
-        try:
-            return str(msgspec.json.decode(attrs))
-        except RecursionError:  # will be rejected for its depth
-            return ""
-    return attrs.decode("utf-8", "replace")
+def _ids(row: Row) -> list[str]:
+    return [text for text in (row.event_id, row.session_id, row.trace_id, row.user_hash) if text]
 
 
-def _check_attrs(raw: bytes) -> None:
-    if len(raw) > MAX_ATTRS_BYTES:
-        raise Rejected(f"attrs is {len(raw)} bytes of JSON; allowed are {MAX_ATTRS_BYTES}")
-    if raw[:1] != b"{" and raw != b"null":
-        raise Rejected(f"attrs is {raw[:40].decode('utf-8', 'replace')}: expected an object")
-    # brackets inside strings count too, so only a suspect is decoded, and none is missed
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and (depth := _depth(raw)) > MAX_DEPTH:
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield str(value)
+
+
+def _packed(attrs: dict[str, Any]) -> msgspec.Raw:
+    """Attributes as JSON on one line. Raises Rejected past a bound."""
+    packed = msgspec.json.encode(attrs)
+    if len(packed) > MAX_ATTRS_BYTES:
+        raise Rejected(f"attrs is {len(packed)} bytes of JSON; allowed are {MAX_ATTRS_BYTES}")
+    # brackets inside strings count too, so only a suspect is looked into, and none is missed
+    if packed.count(b"{") + packed.count(b"[") > MAX_DEPTH and (depth := _depth(attrs)) > MAX_DEPTH:
         raise Rejected(f"attrs is nested {depth} levels deep; allowed are {MAX_DEPTH}")
+    return msgspec.Raw(packed)
 
 
-def _depth(raw: bytes) -> int:
-    try:
-        level, depth = [msgspec.json.decode(raw)], 0
-    except RecursionError:
-        raise Rejected(f"attrs is nested too deeply to read; allowed are {MAX_DEPTH} levels") from None
+def _depth(value: object) -> int:
+    level, depth = [value], 0
     while level := [v for v in level if isinstance(v, dict | list)]:
         depth += 1
         level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
@@ -217,7 +255,7 @@ def _split_features(
         if isinstance(value, bool):
             strings[name] = "true" if value else "false"
         elif isinstance(value, str):
-            strings[name] = value[:256]
+            strings[name] = value
         elif value is not None:
             numbers[name] = float(value)
     return numbers or None, strings or None

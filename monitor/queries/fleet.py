@@ -187,7 +187,7 @@ class _Figures:
         self.cells: dict[tuple[str, str], Cells] = {
             (name, source): cells
             for source in {source for _, source in pairs}
-            for name, cells in histograms(ask, window, "deployment", [], source, "latency_ms").items()
+            for name, cells in histograms(ask, window, "deployment", [], source, "latency_ms", len(pairs)).items()
         }
 
 

@@ -1,8 +1,7 @@
 """Raw predictions: lists with filters and keyset paging, one request whole, and what the door refused."""
 
 import base64
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import orjson
@@ -17,6 +16,7 @@ PageSize = Annotated[int, Field(ge=1, le=500, description="rows per page")]
 Cursor = Annotated[str, Field(description="the `cursor` of the last row of the page before; empty: the first page")]
 Text = Annotated[str, Field(max_length=500)]
 PREVIEW = 200
+PARTS = (64, 8, 1)
 
 _FILTERS = {
     "deployments": "list_contains($deployments::varchar[], deployment)",
@@ -85,7 +85,7 @@ def requests(
     if sort == "slowest":
         table = _slowest(ask, raw, rest, start, end, limit, values)
     else:
-        table = _newest(ask, raw, rest, _parts(start, end) if text else [(start, end)], limit, values)
+        table = _newest(ask, raw, rest, start, _end_before(cursor, end) if cursor else end, limit, values)
     places = zip(table["ts"].to_pylist(), table["event_id"].to_pylist(), table["latency_ms"].to_pylist(), strict=True)
     return table.append_column("cursor", pa.array([_cursor(sort, *place) for place in places], pa.string()))
 
@@ -103,26 +103,20 @@ def _list(raw: str, rest: str, order: str) -> str:
 
 
 def _newest(
-    ask: Ask, raw: str, rest: str, parts: Iterable[tuple[datetime, datetime]], limit: int, values: dict[str, object]
+    ask: Ask, raw: str, rest: str, start: datetime, end: datetime, limit: int, values: dict[str, object]
 ) -> pa.Table:
-    """The first rows of the parts, which follow each other back in time."""
+    """The window is read from its end on in growing parts: what is common is found in the first, however long it is."""
     statement = _list(raw, rest, "ts desc, event_id desc")
     tables: list[pa.Table] = []
-    for start, end in parts:
-        tables.append(ask.sql(statement, start=start, end=end, limit=limit, **values))
+    last = end
+    for share in PARTS:
+        first = end - (end - start) / share
+        tables.append(ask.sql(statement, start=first, end=last, limit=limit, **values))
         limit -= tables[-1].num_rows
         if not limit:
             break
-    return pa.concat_tables(tables)
-
-
-def _parts(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """A window from its end on, in growing parts: a text that is common is found in the first, and costs no more."""
-    last = end
-    for share in (64, 16, 4, 1):
-        first = end - (end - start) / share
-        yield first, last
         last = first
+    return pa.concat_tables(tables)
 
 
 def _slowest(
@@ -217,10 +211,19 @@ def _cursor(sort: str, ts: datetime, event_id: str, latency_ms: float | None) ->
 def _after(sort: str, cursor: str) -> tuple[str, dict[str, object]]:
     if sort == "newest":
         ts, event_id = _decode(cursor, 2)
-        clause = "ts <= $after_ts::timestamp and (ts, event_id) < ($after_ts::timestamp, $after_id)"
-        return clause, {"after_ts": ts, "after_id": event_id}
+        return "(ts, event_id) < ($after_ts::timestamp, $after_id)", {"after_ts": ts, "after_id": event_id}
     latency, ts, event_id = _decode(cursor, 3)
     return _AFTER_SLOWEST, {"after_latency": latency, "after_ts": ts, "after_id": event_id}
+
+
+def _end_before(cursor: str, end: datetime) -> datetime:
+    """The end of a window that holds nothing newer than the cursor."""
+    ts, _ = _decode(cursor, 2)
+    try:
+        newest = datetime.fromisoformat(str(ts)).replace(tzinfo=UTC)
+    except ValueError:
+        raise BadInput(f"cursor holds {ts!r}, which is no time; take it from the last row of the page before") from None
+    return min(end, newest + timedelta(microseconds=1))
 
 
 def _encode(*place: object) -> str:

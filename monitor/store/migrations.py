@@ -32,10 +32,15 @@ MIGRATIONS = (
             session_id varchar, trace_id varchar, user_hash varchar, attrs json, cut varchar[]
         );
         create table rejects (
-            received_at timestamp not null, reason varchar not null, deployment varchar, bytes bigint not null, raw varchar not null
+            received_at timestamp not null, reason varchar not null, deployment varchar,
+            bytes bigint not null, raw varchar not null
         );
-        create table segments (name varchar primary key, rows bigint not null, rejects bigint not null, loaded_at timestamp not null);
-        create table batches (key varchar primary key, digest varchar not null, answer varchar not null, loaded_at timestamp not null);
+        create table segments (
+            name varchar primary key, rows bigint not null, rejects bigint not null, loaded_at timestamp not null
+        );
+        create table batches (
+            key varchar primary key, digest varchar not null, answer varchar not null, loaded_at timestamp not null
+        );
         create table dirty (grain_s integer not null, bucket timestamp not null, primary key (grain_s, bucket));
         create table slos (deployment varchar primary key, latency_ms double);
         create table rollups (
@@ -49,18 +54,21 @@ MIGRATIONS = (
         );
         create table counts (
             grain_s integer not null, bucket timestamp not null, source varchar not null,
-            deployment varchar not null, model varchar not null, checkpoint varchar not null, environment varchar not null,
+            deployment varchar not null, model varchar not null,
+            checkpoint varchar not null, environment varchar not null,
             error_type varchar not null, n bigint not null,
             first_ts timestamp not null, last_ts timestamp not null, last_id varchar, last_message varchar
         );
         create table histograms (
             grain_s integer not null, bucket timestamp not null, source varchar not null,
-            deployment varchar not null, model varchar not null, checkpoint varchar not null, environment varchar not null,
+            deployment varchar not null, model varchar not null,
+            checkpoint varchar not null, environment varchar not null,
             metric varchar not null, idx smallint not null, n bigint not null
         );
         create table deployments_seen (
             deployment varchar not null, source varchar not null, model varchar not null, checkpoint varchar not null,
-            environment varchar not null, first_seen timestamp not null, last_seen timestamp not null, n bigint not null,
+            environment varchar not null,
+            first_seen timestamp not null, last_seen timestamp not null, n bigint not null,
             primary key (deployment, source, model, checkpoint, environment)
         );
         create table archive_files (
@@ -71,4 +79,5 @@ MIGRATIONS = (
         """,
     ),
 )
-"""`error_type` in counts is '' for a success, and the id and message of the last request are kept for errors; unknown model, checkpoint and environment are ''."""
+"""`error_type` in counts is '' for a success, and the id and message of the last request are kept for errors; unknown
+models, checkpoints and environments are ''."""

@@ -1,9 +1,10 @@
-"""Rollups: what pages read instead of raw rows.
+"""Rollups: what pages read instead of raw rows. Called by the loader (marks) and by the store owner (recomputes).
 
-Loading marks the buckets that it touched as dirty, open ones included; recomputing deletes and inserts a bucket from raw
-rows in one transaction, so that late and repeated rows are right by construction.
+Loading marks the buckets that it touched as dirty, open ones included; recomputing deletes and inserts a bucket from
+raw rows in one transaction, so that late and repeated rows are right by construction. A day is made of its hours:
+recomputing an hour marks its day.
 
-- `rollups`: scalars with exact percentiles of successful requests, per 1 min, 5 min and 1 h; per day from the histograms.
+- `rollups`: scalars with exact percentiles of successful requests, per 1 min, 5 min and 1 h; per day from histograms.
 - `counts`: requests per error type, which add up over any grouping.
 - `histograms`: latencies on OpenTelemetry's base-2 exponential grid at scale 6 (error of a quantile at most 0.54 %),
   per 5 min, 1 h and 1 day, which merge without loss over time and grouping.
@@ -13,27 +14,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import duckdb
-
 from monitor.store.archive import EVER, FOREVER, raw_relation
+from monitor.store.database import Connection, transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """One resolution: how often an open bucket is refreshed, how much is recomputed in one go, and which tables it fills."""
+    """One resolution: how often an open bucket is refreshed, how much is recomputed at once, which tables it fills."""
 
     seconds: int
     refresh_s: float
     most_buckets: int
     histogram: bool
-    expires: bool
 
 
+HOUR_S, DAY_S = 3600, 86400
 GRAINS = (
-    Grain(60, 2, 360, histogram=False, expires=True),
-    Grain(300, 10, 72, histogram=True, expires=True),
-    Grain(3600, 60, 6, histogram=True, expires=False),
-    Grain(86400, 300, 1, histogram=True, expires=False),
+    Grain(60, 2, 360, histogram=False),
+    Grain(300, 10, 72, histogram=True),
+    Grain(HOUR_S, 60, 6, histogram=True),
+    Grain(DAY_S, 300, 7, histogram=True),
 )
 
 GROUPS = ("deployment", "model", "checkpoint", "environment")
@@ -49,7 +49,7 @@ _BY = (
     + " else 'all' end as by_what, "
     + f"case {' '.join(f'when grouping({group}) = 0 then {group}' for group in GROUPS)} else 'all' end as key"
 )
-_DIMENSIONS = "deployment, coalesce(model, '') as model, coalesce(checkpoint, '') as checkpoint, coalesce(environment, '') as environment"
+_DIMENSIONS = "deployment, " + ", ".join(f"coalesce({group}, '') as {group}" for group in GROUPS[1:])
 
 _FROM_RAW = """
 insert into rollups
@@ -69,7 +69,8 @@ from (
         count(latency) as n_latency, quantile_cont(latency, [0.5, 0.95, 0.99]) as latency,
         count(ttft) as n_ttft, quantile_cont(ttft, [0.5, 0.95]) as ttft,
         count(queue) as n_queue, quantile_cont(queue, 0.95) as queue_p95,
-        count(tokens_out) as n_tokens, sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out, sum(cost_usd) as cost_usd
+        count(tokens_out) as n_tokens, sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out,
+        sum(cost_usd) as cost_usd
     from requests
     group by grouping sets ({sets})
 )
@@ -77,18 +78,24 @@ from (
 
 _COUNTS = """
 insert into counts
-select $grain, time_bucket(to_seconds($grain), ts), source, {dimensions},
-    case when status = 'error' then coalesce(error_type, 'unknown') else '' end as error_type, count(*), min(ts), max(ts),
-    arg_max(event_id, ts) filter (status = 'error'), left(arg_max(error_message, ts) filter (status = 'error'), 500)
-from {raw}
-where ts >= $from and ts < $to
-group by all
+select grain, bucket, source, deployment, model, checkpoint, environment, error_type, n, first_ts, last_ts,
+    last.id, left(last.message, 500)
+from (
+    select $grain as grain, time_bucket(to_seconds($grain), ts) as bucket, source, {dimensions},
+        case when status = 'error' then coalesce(error_type, 'unknown') else '' end as error_type,
+        count(*) as n, min(ts) as first_ts, max(ts) as last_ts,
+        arg_max({{'id': event_id, 'message': error_message}}, ts) filter (status = 'error') as last
+    from {raw}
+    where ts >= $from and ts < $to
+    group by all
+)
 """
 
 _HISTOGRAM = """
 insert into histograms
 select $grain, time_bucket(to_seconds($grain), ts), source, {dimensions}, metric,
-    case when value > 0 then least(greatest(ceil(log2(value) * 64) - 1, {zero} + 1), 32767) else {zero} end::smallint, count(*)
+    case when value > 0 then least(greatest(ceil(log2(value) * 64) - 1, {zero} + 1), 32767) else {zero} end::smallint,
+    count(*)
 from (
     select ts, source, {dimensions}, unnest({names}) as metric, unnest({values}) as value
     from {raw}
@@ -100,7 +107,8 @@ group by all
 
 _DAY_HISTOGRAM = """
 insert into histograms
-select $grain, time_bucket(to_seconds($grain), bucket), source, deployment, model, checkpoint, environment, metric, idx, sum(n)
+select $grain, time_bucket(to_seconds($grain), bucket), source, deployment, model, checkpoint, environment,
+    metric, idx, sum(n)
 from histograms
 where grain_s = 3600 and bucket >= $from and bucket < $to
 group by all
@@ -108,11 +116,17 @@ group by all
 
 _DAY_COUNTS = """
 insert into counts
-select $grain, time_bucket(to_seconds($grain), bucket), source, deployment, model, checkpoint, environment, error_type, sum(n),
-    min(first_ts), max(last_ts), arg_max(last_id, last_ts), arg_max(last_message, last_ts)
-from counts
-where grain_s = 3600 and bucket >= $from and bucket < $to
-group by all
+select grain, bucket, source, deployment, model, checkpoint, environment, error_type, n, first_ts, last_ts,
+    last.id, last.message
+from (
+    select $grain as grain, time_bucket(to_seconds($grain), bucket) as bucket, source,
+        deployment, model, checkpoint, environment, error_type,
+        sum(n) as n, min(first_ts) as first_ts, max(last_ts) as last_ts,
+        arg_max({'id': last_id, 'message': last_message}, last_ts) as last
+    from counts
+    where grain_s = 3600 and bucket >= $from and bucket < $to
+    group by all
+)
 """
 
 _DAY = """
@@ -129,14 +143,16 @@ ranked as (
     from cells
 ),
 percentiles as (
-    select bucket, source, metric, by_what, key, q, min(case when idx = {zero} then 0 else 2 * pow(2, (idx + 1) / 64) / (pow(2, 1 / 64) + 1) end) as value
+    select bucket, source, metric, by_what, key, q,
+        min(case when idx = {zero} then 0 else 2 * pow(2, (idx + 1) / 64) / (pow(2, 1 / 64) + 1) end) as value
     from ranked, (values (0.5), (0.95), (0.99)) as qs(q)
     where up_to > q * (total - 1)
     group by all
 ),
 hours as (
-    select time_bucket(to_seconds($grain), bucket) as bucket, source, by_what, key, sum(n) as n, sum(errors) as errors, sum(slow) as slow,
-        sum(n_latency) as n_latency, sum(n_ttft) as n_ttft, sum(n_queue) as n_queue, sum(n_tokens) as n_tokens,
+    select time_bucket(to_seconds($grain), bucket) as bucket, source, by_what, key,
+        sum(n) as n, sum(errors) as errors, sum(slow) as slow, sum(n_latency) as n_latency,
+        sum(n_ttft) as n_ttft, sum(n_queue) as n_queue, sum(n_tokens) as n_tokens,
         sum(tokens_in) as tokens_in, sum(tokens_out) as tokens_out, sum(cost_usd) as cost_usd
     from rollups
     where grain_s = 3600 and bucket >= $from and bucket < $to
@@ -145,7 +161,8 @@ hours as (
 select $grain, h.bucket, h.source, h.by_what, h.key, any_value(h.n), any_value(errors), any_value(slow),
     any_value(n_latency), max(value) filter (metric = 'latency_ms' and q = 0.5),
     max(value) filter (metric = 'latency_ms' and q = 0.95), max(value) filter (metric = 'latency_ms' and q = 0.99),
-    any_value(n_ttft), max(value) filter (metric = 'ttft_ms' and q = 0.5), max(value) filter (metric = 'ttft_ms' and q = 0.95),
+    any_value(n_ttft), max(value) filter (metric = 'ttft_ms' and q = 0.5),
+    max(value) filter (metric = 'ttft_ms' and q = 0.95),
     any_value(n_queue), max(value) filter (metric = 'queue_ms' and q = 0.95),
     any_value(n_tokens), any_value(tokens_in), any_value(tokens_out), any_value(cost_usd)
 from hours h left join percentiles p using (bucket, source, by_what, key)
@@ -153,9 +170,7 @@ group by h.bucket, h.source, h.by_what, h.key
 """
 
 
-def dirty_runs(
-    con: duckdb.DuckDBPyConnection, grain: Grain, before: datetime = FOREVER
-) -> Iterator[tuple[datetime, datetime]]:
+def dirty_runs(con: Connection, grain: Grain, before: datetime = FOREVER) -> Iterator[tuple[datetime, datetime]]:
     """Dirty buckets as runs [from, to) of near neighbours, newest first, each small enough to be recomputed in one go.
 
     A clean bucket inside a run is recomputed to the same values: cheaper than one more statement for each small gap.
@@ -178,17 +193,14 @@ def dirty_runs(
         yield first, last
 
 
-def recompute(
-    con: duckdb.DuckDBPyConnection, grain: Grain, start: datetime, end: datetime, counted_from: datetime
-) -> None:
+def recompute(con: Connection, grain: Grain, start: datetime, end: datetime, counted_from: datetime) -> None:
     """Replace the buckets of one grain in [start, end) (naive UTC) and clear their marks, in one transaction.
 
     Buckets before `counted_from` have lost their raw rows, so that they are only cleared, never emptied.
     """
-    counted = max(start, counted_from) if grain.seconds < 86400 else start
+    counted = max(start, counted_from) if grain.seconds != DAY_S else start
     window = {"grain": grain.seconds, "from": counted, "to": end}
-    con.execute("begin")
-    try:
+    with transaction(con):
         if counted < end:
             for table in ("rollups", "counts", "histograms"):
                 con.execute(f"delete from {table} where grain_s = $grain and bucket >= $from and bucket < $to", window)
@@ -197,14 +209,20 @@ def recompute(
         con.execute(
             "delete from dirty where grain_s = $grain and bucket >= $from and bucket < $to", window | {"from": start}
         )
-        con.execute("commit")
-    except BaseException:
-        con.execute("rollback")
-        raise
+        if grain.seconds == HOUR_S:
+            con.execute(
+                "insert or ignore into dirty "
+                "select $day, unnest(generate_series($first::timestamp, $last, interval 1 day))",
+                {"day": DAY_S, "first": _midnight(start), "last": end - timedelta(microseconds=1)},
+            )
 
 
-def _statements(con: duckdb.DuckDBPyConnection, grain: Grain, start: datetime, end: datetime) -> list[str]:
-    if grain.seconds == 86400:
+def _midnight(time: datetime) -> datetime:
+    return time.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _statements(con: Connection, grain: Grain, start: datetime, end: datetime) -> list[str]:
+    if grain.seconds == DAY_S:
         cell_sets = (
             ", ".join(f"(bucket, source, metric, idx, {group})" for group in GROUPS) + ", (bucket, source, metric, idx)"
         )

@@ -9,6 +9,7 @@ import streamlit as st
 from monitor.charts import words
 from monitor.charts.sparkline import requests_sparkline
 from monitor.ui import data, text
+from monitor.ui.window import last_day
 
 URGENCY = {"alert": 0, "warn": 1, "no_data": 2, "ok": 3}
 BADGES: dict[str, tuple[str, Literal["green", "orange", "red", "gray"]]] = {
@@ -38,7 +39,7 @@ def draw_cards(fleet: pd.DataFrame, now: datetime, utc: bool) -> None:
 
 
 def _card(row: dict[str, Any], now: datetime, utc: bool) -> None:
-    headline(row)
+    headline(row, now)
     st.markdown(text.sentence(row["state_reason"]))
     if words.known(row["since"]):
         st.caption(f"Since {text.moment(row['since'], utc)}, {words.ago(row['since'], now)}")
@@ -58,7 +59,7 @@ def whole_half_hours(counts: Any) -> list[float]:
     return [float(n) if words.known(n) else 0.0 for n in counts][:-1] if counts is not None else []
 
 
-def headline(row: dict[str, Any]) -> None:
+def headline(row: dict[str, Any], now: datetime) -> None:
     """State, where it comes from, and the name, which leads to its Health page."""
     icon, colour = BADGES.get(row["state"], BADGES["no_data"])
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -67,15 +68,20 @@ def headline(row: dict[str, Any]) -> None:
             st.badge(row["source"], icon=":material/science:", color="violet")
         if not row["registered"]:
             st.badge("unregistered", color="gray", help="It logs, but stands in no fleet file: it has no objectives.")
-        link = {"deployments": row["deployment"], "source": row["source"], "start": "-24h"}
         st.page_link(
             HEALTH_FILE,
             label=f"**{text.plain(row['deployment'])}**",
             icon=":material/arrow_forward:",
             icon_position="right",
-            query_params=link,
-            help="Its health over the last day",
+            query_params=_link(row, now),
+            help="Its health over the last day with requests",
         )
+
+
+def _link(row: dict[str, Any], now: datetime) -> dict[str, str]:
+    newest = row["last_seen"] if words.known(row["last_seen"]) else now
+    start, end = last_day(newest, now)
+    return {"deployments": row["deployment"], "source": row["source"], "start": start, "end": end}
 
 
 def facts(row: dict[str, Any], now: datetime) -> dict[str, str]:
@@ -91,7 +97,7 @@ def facts(row: dict[str, Any], now: datetime) -> dict[str, str]:
         "Latency": _compared(latency, row["p95_change"] if timed else None, n),
         "Errors": _compared(errors, row["error_rate_change"], n),
         "Tokens out": words.per_second(row["tokens_out_per_s"]),
-        "Checkpoint": text.plain(row["checkpoint"]) if words.known(row["checkpoint"]) else words.UNKNOWN,
+        "Checkpoint": text.plain(row["checkpoint"] or words.UNKNOWN),
         "Last seen": words.ago(row["last_seen"], now),
     }
     if words.known(row["budget_left"]):
@@ -105,7 +111,7 @@ def _compared(value: str, change: Any, n: Any) -> str:
     return f"{value} · {words.change(change)}" if shown else value
 
 
-def draw_table(fleet: pd.DataFrame) -> None:
+def draw_table(fleet: pd.DataFrame, now: datetime) -> None:
     """The same facts, one line each; a click on a name leads to its Health page."""
     shown = pd.DataFrame(
         {
@@ -131,7 +137,7 @@ def draw_table(fleet: pd.DataFrame) -> None:
         alt="Every deployment with its state and numbers of the last hour",
         column_config={
             "Open": st.column_config.ButtonColumn(
-                "Deployment", key="opened", on_click=_open, args=(fleet,), type="tertiary"
+                "Deployment", key="opened", on_click=_open, args=(fleet, now), type="tertiary", alignment="left"
             ),
             "Requests, 24 h": st.column_config.LineChartColumn(y_min=0),
             "Last seen": st.column_config.DatetimeColumn(format="distance"),
@@ -143,8 +149,6 @@ def _evidence(fleet: pd.DataFrame, value: str, low: str, high: str, n: str, unit
     return [words.with_evidence(r[value], r[low], r[high], r[n], unit) for r in data.records(fleet)]
 
 
-def _open(fleet: pd.DataFrame) -> None:
-    row = fleet.iloc[st.session_state["opened"].row]
-    st.switch_page(
-        HEALTH_FILE, query_params={"deployments": row["deployment"], "source": row["source"], "start": "-24h"}
-    )
+def _open(fleet: pd.DataFrame, now: datetime) -> None:
+    row = data.records(fleet)[st.session_state["opened"].row]
+    st.switch_page(HEALTH_FILE, query_params=_link(row, now))

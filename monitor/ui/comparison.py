@@ -14,10 +14,11 @@ from monitor.ui.window import Window
 METRICS = {
     "error_rate": "Error rate",
     "p50_ms": "Latency, p50",
+    "p90_ms": "Latency, p90",
     "p95_ms": "Latency, p95",
     "p99_ms": "Latency, p99",
+    "ttft_p50_ms": "Time to first token, p50",
     "ttft_p95_ms": "Time to first token, p95",
-    "tokens_out_per_request": "Tokens out per request",
 }
 UNITS = {"ms": "ms", "share": "share"}
 ICONS = {
@@ -59,6 +60,9 @@ def _line(row: dict[str, Any], a: str, b: str) -> dict[str, str]:
 
 def in_words(row: dict[str, Any]) -> str:
     """One difference as a sentence."""
+    silent = [name for name, n in (("A", row["n_a"]), ("B", row["n_b"])) if not n]
+    if silent:
+        return f"{' and '.join(silent)} logged nothing to compare."
     if row["verdict"] == "not_enough_data":
         return "Too few requests to tell."
     unit = UNITS.get(row["unit"], "count")

@@ -1,8 +1,11 @@
 """What the pages load: answers of the api, kept for a few seconds, and the last good answer while the api is away."""
 
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +15,13 @@ import streamlit as st
 
 from monitor.client.reader import Reader, Unreachable, connect
 from monitor.config import load_settings
+from monitor.errors import WatchpointError
 
 FRESH_S = 5
 """Visitors who look at the same view within this time share one answer."""
 
-KEPT = 256
+KEPT = 512
+AT_ONCE = 4
 
 Params = tuple[tuple[str, Any], ...]
 
@@ -39,40 +44,58 @@ def ask(name: str, **params: Any) -> Ask:
     return Ask(name, tuple(sorted((key, value) for key, value in kept.items() if value not in (None, "", ()))))
 
 
-class LastGood:
-    """The newest good answer to each of the last questions, so that a page stays readable while the api restarts."""
+class Answers:
+    """The last answers of one api, shared by all sessions; frames that come from here are not to be changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ask")
         self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[str, Ask], pd.DataFrame] = OrderedDict()
+        self._kept: OrderedDict[Ask, tuple[float, pd.DataFrame]] = OrderedDict()
 
-    def keep(self, address: str, question: Ask, answer: pd.DataFrame) -> None:
+    def get(self, question: Ask) -> pd.DataFrame:
+        """A fresh answer, or the last good one while the api does not answer."""
         with self._lock:
-            self._answers[address, question] = answer
-            self._answers.move_to_end((address, question))
-            while len(self._answers) > KEPT:
-                self._answers.popitem(last=False)
+            at, known = self._kept.get(question, (0.0, None))
+        if known is not None and time.monotonic() - at < FRESH_S:
+            return known
+        try:
+            answer = self.reader.query(question.name, **dict(question.params))
+        except Unreachable:
+            if known is None:
+                raise
+            return known
+        with self._lock:
+            self._kept[question] = (time.monotonic(), answer)
+            self._kept.move_to_end(question)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return answer
 
-    def find(self, address: str, question: Ask) -> pd.DataFrame | None:
-        with self._lock:
-            return self._answers.get((address, question))
+    def close(self) -> None:
+        self._pool.shutdown(wait=False)
+        self.reader.close()
+
+    def prepare(self, questions: Iterable[Ask]) -> None:
+        """Ask several questions side by side; what goes wrong is told to whoever then loads the answer."""
+        for asked in [self._pool.submit(self.get, question) for question in questions]:
+            with suppress(WatchpointError):
+                asked.result()
 
 
 def reader() -> Reader:
     """The connection to the api that the settings name, shared by all sessions."""
-    return _reader(load_settings().api)
+    return _answers(load_settings().api).reader
 
 
 def load(question: Ask) -> pd.DataFrame:
     """The answer to a question. While the api is away, the last good one; `faces.shown` then says so."""
-    address = reader().address
-    try:
-        return _fresh(address, question.name, question.params)
-    except Unreachable:
-        known = _last_good().find(address, question)
-        if known is None:
-            raise
-        return known.copy()
+    return _answers(load_settings().api).get(question)
+
+
+def prepare(questions: Iterable[Ask]) -> None:
+    """Fetch what the page is going to load, side by side."""
+    _answers(load_settings().api).prepare(questions)
 
 
 def records(answer: pd.DataFrame) -> list[dict[str, Any]]:
@@ -87,22 +110,9 @@ def down_since() -> datetime | None:
 
 def download(question: Ask, media_type: str) -> bytes:
     """The answer as a file, straight from the api."""
-    params: Mapping[str, Any] = dict(question.params)
-    return reader().fetch(question.name, media_type, **params)
+    return reader().fetch(question.name, media_type, **dict(question.params))
 
 
-@st.cache_resource(max_entries=4)
-def _reader(address: str) -> Reader:
-    return connect(address)
-
-
-@st.cache_resource
-def _last_good() -> LastGood:
-    return LastGood()
-
-
-@st.cache_data(ttl=FRESH_S, max_entries=KEPT, show_spinner=False)
-def _fresh(address: str, name: str, params: Params) -> pd.DataFrame:
-    answer = _reader(address).query(name, **dict(params))
-    _last_good().keep(address, Ask(name, params), answer)
-    return answer
+@st.cache_resource(max_entries=4, on_release=Answers.close)
+def _answers(address: str) -> Answers:
+    return Answers(connect(address))

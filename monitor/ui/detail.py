@@ -50,7 +50,7 @@ def draw_request(request: dict[str, Any], utc: bool) -> None:
 
 def _timing(request: dict[str, Any]) -> None:
     parts = phases(request)
-    st.subheader("Where the time went", anchor=False)
+    st.header("Where the time went", anchor=False)
     if not parts:
         st.caption("The log has no latency for this request.")
         return
@@ -62,7 +62,7 @@ def _texts(request: dict[str, Any]) -> None:
     cut = set(request["cut"]) if request.get("cut") is not None else set()
     for name, title in (("input_text", "Input"), ("output_text", "Output"), ("feedback_text", "Feedback")):
         if words.known(request.get(name)):
-            st.subheader(title, anchor=False)
+            st.header(title, anchor=False)
             st.code(request[name], language=None, wrap_lines=True)
             if name in cut:
                 st.caption("Cut at the limit of the door; the rest was not kept.")
@@ -71,7 +71,7 @@ def _texts(request: dict[str, Any]) -> None:
 def _media(media: Any) -> None:
     """Pictures are known by hash and size only: the bytes stay where the model server keeps them."""
     if media is not None and len(media):
-        st.subheader("Media", anchor=False)
+        st.header("Media", anchor=False)
         order = ["mime", "width", "height", "bytes", "sha256", "uri"]
         found = pd.DataFrame(list(media)).dropna(axis="columns", how="all")
         st.dataframe(found, hide_index=True, column_order=order, placeholder="", alt="Media of this request")
@@ -91,11 +91,11 @@ def _facts(request: dict[str, Any], utc: bool) -> None:
         "received": text.moment(request.get("received_at"), utc),
     }
     shown = named | {name: value for name, value in counts.items() if value.strip("–, ")}
-    st.subheader("Everything else", anchor=False)
+    st.header("Everything else", anchor=False)
     st.table(shown, border="horizontal", alt="Other fields of this request")
     features = {**_mapping(request.get("features_num")), **_mapping(request.get("features_str"))}
     if features:
-        st.subheader("Features", anchor=False)
+        st.header("Features", anchor=False)
         st.table(
             {text.plain(name): text.plain(value) for name, value in features.items()},
             border="horizontal",

@@ -13,13 +13,17 @@ FORMATS = {"CSV": ("text/csv", "csv"), "Parquet": ("application/vnd.apache.parqu
 
 def draw_export(asks: Mapping[str, Ask]) -> None:
     """A menu with a file of each table on the page, and the API query that made it."""
-    with st.popover("Export and API", icon=":material/ios_share:"):
+    # Filled when it is opened: the code block alone is 1.5 MB of JavaScript, which no first view should wait for.
+    menu = st.popover("Export and API", icon=":material/ios_share:", key="export", on_change="rerun")
+    if not menu.open:
+        return
+    with menu:
         what = st.selectbox("What", list(asks), key="export-what")
         with st.container(horizontal=True):
             for name, (media_type, ending) in FORMATS.items():
                 st.download_button(
                     name,
-                    partial(data.download, asks[what], media_type),  # fetched when it is clicked, not on each run
+                    partial(data.download, asks[what], media_type),  # fetched when it is clicked
                     file_name=f"{asks[what].name}.{ending}",
                     mime=media_type,
                     key=f"export-{ending}",

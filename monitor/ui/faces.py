@@ -5,7 +5,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import streamlit as st
 
@@ -15,6 +16,8 @@ from monitor.errors import WatchpointError
 from monitor.ui import data
 
 RETRY_S = 3
+LATE_S = 60
+"""From here on the loader is behind for a reason that somebody should look at."""
 
 
 @contextmanager
@@ -41,6 +44,19 @@ def nothing_yet(message: str, key: str) -> None:
     """No data: says what would have to happen for some to be here."""
     with st.container(border=True, key=f"nothing-{key}"):
         st.markdown(f":material/inbox: **Nothing to show.** {message}")
+
+
+def behind(ingest: dict[str, Any]) -> None:
+    """Says when new predictions arrive but do not reach the pages (`ingest_status`)."""
+    lag = float(ingest["loader_lag_seconds"])
+    if lag > LATE_S:
+        st.warning(
+            "Predictions are received and safe on disk, but those of the last "
+            f"{words.span(timedelta(seconds=lag))} are not loaded yet, so every number here is that old. "
+            "The log of the api says what keeps the loader.",
+            title="These values are old",
+            icon=":material/history:",
+        )
 
 
 def _failed(error: Unreachable) -> None:

@@ -9,6 +9,9 @@ import streamlit as st
 from monitor.ui.window import Window
 
 PRODUCTION = "production"
+AUTOMATIC = "automatic"
+VISIBLE = 6
+ALL = "None chosen: all of them."
 MOST_KEYS = 8
 """More lines than this in one chart tell nobody anything."""
 
@@ -65,11 +68,23 @@ class Scope:
 
 
 def pick_source(known: pd.DataFrame) -> str:
-    """Production unless asked otherwise; where there is only a demo, that is shown at once."""
+    """Automatic is production, or what there is while there is none of it: a demo alone is shown at once.
+
+    A default that changed with the data would drop out of the URL, and a link would show something else later.
+    """
     sources = _sources(known)
-    options = sorted({PRODUCTION, *sources}, key=lambda name: (name != PRODUCTION, name))
-    default = options.index(PRODUCTION if PRODUCTION in sources else sources[0])
-    return str(st.selectbox("Source", options, index=default, key="source", bind="query-params"))
+    options = [AUTOMATIC, *sorted({PRODUCTION, *sources}, key=lambda name: (name != PRODUCTION, name))]
+    chosen = str(st.selectbox("Source", options, key="source", bind="query-params"))
+    if chosen != AUTOMATIC:
+        return chosen
+    return PRODUCTION if PRODUCTION in sources else sources[0]
+
+
+def label_source(source: str) -> None:
+    """Say it where what is shown did not come from users."""
+    if source != PRODUCTION:
+        said = {"demo": "generated traffic, not from users"}.get(source, "not production traffic")
+        st.markdown(f":violet-badge[:material/science: {source}] Everything on this page is {said}.")
 
 
 def pick_group() -> str:
@@ -87,16 +102,18 @@ def pick_scope(known: pd.DataFrame, source: str, by: str = "deployment") -> Scop
         return Scope(source, by)
     names = sorted(name for name in rows[by].dropna().unique() if name)
     group = GROUPS[by]
-    chosen = st.multiselect(
-        f"{group.label}s",
-        names,
-        key=group.param,
-        bind="query-params",
-        placeholder=f"All {group.param}",
-        max_selections=MOST_KEYS,
-    )
+    chosen = _some_of(f"{group.label}s", names, group.param)
     behind: set[str] = set(rows.loc[rows[by].isin(chosen), "deployment"]) if chosen else set()
     return Scope(source, by, tuple(chosen), tuple(sorted(behind)))
+
+
+def _some_of(label: str, names: list[str], key: str) -> list[str]:
+    """A few names are all on the screen, many are in a list to search."""
+    if len(names) <= VISIBLE:
+        return st.pills(label, names, selection_mode="multi", key=key, bind="query-params", help=ALL)
+    return st.multiselect(
+        label, names, key=key, bind="query-params", placeholder=f"All {key}", max_selections=MOST_KEYS, help=ALL
+    )
 
 
 def pick_reference() -> str | None:
@@ -125,7 +142,7 @@ def pick_offset() -> str:
     chosen = st.segmented_control(
         "Compared with",
         [offset for offset in REFERENCES if offset != "off"],
-        format_func=lambda offset: f"Compared with {REFERENCES[offset].lower()}",
+        format_func=lambda offset: f"vs. {REFERENCES[offset].lower()}",
         default="week",
         key="compared",
         bind="query-params",

@@ -55,6 +55,6 @@ def draw_first_start() -> None:
 
 def _way(title: str, icon: str, why: str, code: str, language: str) -> None:
     with st.container(border=True):
-        st.subheader(title, icon=icon, anchor=False)
+        st.header(title, icon=icon, anchor=False)
         st.markdown(why)
         st.code(code, language=language, wrap_lines=True)

@@ -12,18 +12,17 @@ MARK, WORDMARK = (str(Path(__file__).with_name(name)) for name in ("mark.svg", "
 
 @dataclass(frozen=True, slots=True)
 class PageRecord:
-    """One page: its file, its address, and what a link to it says."""
+    """One page: its file, its address (empty for the first one), and what a link to it says."""
 
     file: str
     url_path: str
     title: str
     icon: str
     help: str
-    section: str = "Operate"
 
 
 FLEET = PageRecord(
-    "pages/ops/fleet.py", "fleet", "Fleet", ":material/dashboard:", "Every deployment, those with problems first."
+    "pages/ops/fleet.py", "", "Fleet", ":material/dashboard:", "Every deployment, those with problems first."
 )
 HEALTH = PageRecord(
     "pages/ops/health.py",
@@ -44,15 +43,16 @@ PAGES = (FLEET, HEALTH, REQUESTS, REJECTED)
 
 def navigation() -> st.Page:
     """The page that the address asks for; the first of the table without one."""
-    sections: dict[str, list[st.Page]] = {}
-    for page in PAGES:
-        entry = st.Page(
-            page.file,
-            title=page.title,
-            icon=page.icon,
-            url_path=page.url_path,
-            help=page.help,
-            default=page is PAGES[0],
-        )
-        sections.setdefault(page.section, []).append(entry)
-    return st.navigation(sections)
+    return st.navigation(
+        [
+            st.Page(
+                page.file,
+                title=page.title,
+                icon=page.icon,
+                url_path=page.url_path,
+                help=page.help,
+                default=page is PAGES[0],
+            )
+            for page in PAGES
+        ]
+    )

@@ -11,9 +11,9 @@ import streamlit as st
 from monitor.charts import words
 from monitor.charts.distribution import latency_distribution
 from monitor.charts.errors import error_classes_over_time
-from monitor.charts.signals import SIGNALS, Signal, has_values, signal_over_time
+from monitor.charts.signals import SIGNALS_BY_ID, Signal, by_key, has_values, signal_over_time
 from monitor.charts.timeseries import Marker, Option, Threshold, View
-from monitor.ui import data, faces, text
+from monitor.ui import data, elsewhere, faces, text
 from monitor.ui.data import Ask, ask
 from monitor.ui.filters import MOST_KEYS, Scope
 from monitor.ui.window import Window, narrow
@@ -22,7 +22,7 @@ HEIGHT = 250
 COARSER_S = {60: 300, 300: 3600, 3600: 86_400}
 ENOUGH_FOR_P95 = 20
 LEAST_BUCKETS = 12
-REQUESTS_FILE = "pages/ops/requests.py"
+HEALTH_FILE, REQUESTS_FILE = "pages/ops/health.py", "pages/ops/requests.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def readable(choice: Choice) -> Choice:
     if choice.resolution_s:
         return choice
     rows = data.load(choice.asks()["Golden signals"])
-    busy = rows[rows["n_latency"] > 0]
+    busy = rows[rows["n"] > 0]
     if busy.empty:
         return choice
     step = int(rows["resolution_s"].iloc[0])
     view = choice.window.view(datetime.now(UTC))
-    quiet = busy.groupby("key")["n_latency"].quantile(0.1).max()  # a quiet bucket of the busiest line
+    quiet = busy.groupby("key")["n"].quantile(0.1).max()  # a quiet bucket of the busiest line
     while quiet < ENOUGH_FOR_P95 and step in COARSER_S:
         wider = COARSER_S[step]
         if (view.end - view.start) / timedelta(seconds=wider) < LEAST_BUCKETS:
@@ -77,31 +77,43 @@ def readable(choice: Choice) -> Choice:
 
 def draw_signals(choice: Choice) -> None:
     """The golden signals, two panels in a row, all on the same axis of time."""
+    if not data.load(choice.asks()["Golden signals"])["n"].any():
+        elsewhere.draw_elsewhere(choice.scope, HEALTH_FILE, choice.window.utc)
+        return
     choice = readable(choice)
+    data.prepare(choice.asks().values())
     asks, view = choice.asks(), choice.window.view(datetime.now(UTC))
     signals = _busiest(data.load(asks["Golden signals"]))
     band = data.load(asks["Usual range"]) if "Usual range" in asks else None
-    markers = [Marker(row["ts"], str(row["checkpoint"])) for row in data.records(data.load(asks["Deploys"]))]
+    markers = _markers(data.load(asks["Deploys"]))
     promised = _promise(signals, data.load(ask("fleet")), choice.scope)
-    panels = {signal.id: signal for signal in SIGNALS}
+    rows = by_key(signals)
     with st.grid(2, min_column_width=420, gap="medium"):
         for name in ("latency", "errors", "classes", "traffic", "ttft", "tokens", "queue", "spread"):
             with st.container():
                 if name == "classes":
                     _errors_panel(data.load(asks["Errors by class"]), view, markers)
                 elif name == "spread":
-                    _spread_panel(data.load(asks["Spread of latencies"]), data.load(asks["Latency quantiles"]))
+                    _spread_panel(
+                        data.load(asks["Spread of latencies"]), data.load(asks["Latency quantiles"]), list(rows)
+                    )
                 else:
-                    _signal_panel(panels[name], signals, band, view, promised.get(name, []), markers)
-    if not signals.empty:
-        length = words.span(timedelta(seconds=int(signals["resolution_s"].iloc[0])))
-        st.caption(f"A point is {length}. A p95 needs 20 requests in it, a p99 needs 100; hover shows n and intervals.")
+                    _signal_panel(SIGNALS_BY_ID[name], rows, band, view, promised.get(name, []), markers)
+    length = words.span(timedelta(seconds=int(signals["resolution_s"].iloc[0])))
+    st.caption(f"A point is {length}. A p95 needs 20 requests in it, a p99 needs 100; hover shows n and intervals.")
+
+
+def _markers(deploys: pd.DataFrame) -> list[Marker]:
+    """Deploys by checkpoint, and by deployment where there are several of them."""
+    several = deploys["deployment"].nunique() > 1
+    return [
+        Marker(row["ts"], f"{row['deployment']}: {row['checkpoint']}" if several else str(row["checkpoint"]))
+        for row in data.records(deploys)
+    ]
 
 
 def _busiest(signals: pd.DataFrame) -> pd.DataFrame:
     """The keys with the most requests; the rest would hide them."""
-    if signals.empty:
-        return signals
     largest = signals.groupby("key")["n"].sum().nlargest(MOST_KEYS)
     left_out = signals["key"].nunique() - len(largest)
     if left_out:
@@ -113,39 +125,37 @@ def _busiest(signals: pd.DataFrame) -> pd.DataFrame:
 
 def _signal_panel(
     signal: Signal,
-    frame: pd.DataFrame,
+    rows: dict[str, pd.DataFrame],
     band: pd.DataFrame | None,
     view: View,
     thresholds: Sequence[Threshold],
     markers: Sequence[Marker],
 ) -> None:
-    several = not frame.empty and frame["key"].nunique() > 1
-    lead = f", {signal.curves[signal.lead].name}" if several and len(signal.curves) > 1 else ""
-    st.subheader(f"{signal.title}{lead}", anchor=False)
-    if frame.empty or frame["n"].sum() == 0:
-        faces.nothing_yet("No requests in this window. Widen it, or choose others above.", signal.id)
-    elif not has_values(signal, frame):
+    lead = f", {signal.curves[signal.lead].name}" if len(rows) > 1 and len(signal.curves) > 1 else ""
+    st.header(f"{signal.title}{lead}", anchor=False)
+    if not has_values(signal, rows):
         faces.nothing_yet(signal.absent, signal.id)
     else:
-        option = signal_over_time(signal, frame, view=view, band=band, thresholds=thresholds, markers=markers)
+        option = signal_over_time(signal, rows, view=view, band=band, thresholds=thresholds, markers=markers)
         _selectable(option, signal.id, f"{signal.title} over time")
 
 
 def _errors_panel(errors: pd.DataFrame, view: View, markers: Sequence[Marker]) -> None:
-    st.subheader("Errors by class", anchor=False)
+    st.header("Errors by class", anchor=False)
     if errors.empty or errors["n"].sum() == 0:
         faces.nothing_yet("No request of this window failed.", "classes")
     else:
         _selectable(error_classes_over_time(errors, view=view, markers=markers), "classes", "Errors by class over time")
 
 
-def _spread_panel(spread: pd.DataFrame, quantiles: pd.DataFrame) -> None:
-    st.subheader("Spread of latencies", anchor=False)
-    if spread.empty or spread["n"].sum() == 0:
+def _spread_panel(spread: pd.DataFrame, quantiles: pd.DataFrame, keys: list[str]) -> None:
+    """For the same keys in the same order as in the panels above, so that they keep their colours."""
+    st.header("Spread of latencies", anchor=False)
+    found = [spread[spread["key"] == key] for key in keys]
+    shown = pd.concat(found) if found else spread
+    if shown.empty or shown["n"].sum() == 0:
         faces.nothing_yet("No successful request of this window carries a latency.", "spread")
         return
-    keys = spread.groupby("key")["n"].sum().nlargest(MOST_KEYS).index
-    shown = spread[spread["key"].isin(keys)]
     st.echarts_chart(latency_distribution(shown), height=HEIGHT, key="spread", alt="Share of requests per latency")
     if len(keys) == 1:
         st.caption(" · ".join(_quantile(row) for row in data.records(quantiles)))
@@ -172,8 +182,7 @@ def _take_selection(key: str) -> None:
 
 def _promise(signals: pd.DataFrame, fleet: pd.DataFrame, scope: Scope) -> dict[str, list[Threshold]]:
     """What the SLO of a single deployment promises, for each signal."""
-    drawn = [] if signals.empty else list(signals["key"].unique())
-    names = drawn if scope.by == "deployment" else list(scope.deployments)
+    names = list(signals["key"].unique()) if scope.by == "deployment" else list(scope.deployments)
     rows = fleet[
         fleet["deployment"].isin(names) & (fleet["source"] == scope.source) & fleet["slo_availability"].notna()
     ]
@@ -193,7 +202,7 @@ def draw_top_errors(choice: Choice) -> None:
     errors = data.load(choice.asks()["Most frequent errors"])
     if errors.empty:
         return
-    st.subheader("Most frequent errors", anchor=False)
+    st.header("Most frequent errors", anchor=False)
     rows = data.records(errors)
     shown = pd.DataFrame(
         {
@@ -215,7 +224,7 @@ def draw_top_errors(choice: Choice) -> None:
         alt="Most frequent errors; a click on a name leads to its requests",
         column_config={
             "Error": st.column_config.ButtonColumn(
-                key="error-opened", on_click=_open_error, args=(rows, choice), type="tertiary"
+                key="error-opened", on_click=_open_error, args=(rows, choice), type="tertiary", alignment="left"
             ),
             "Last": st.column_config.DatetimeColumn(timezone=zone, format="YYYY-MM-DD HH:mm:ss"),
             "Newest message": st.column_config.TextColumn(width="large"),

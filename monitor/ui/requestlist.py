@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from monitor.charts import words
-from monitor.ui import data, export, faces, text
+from monitor.ui import data, elsewhere, export, text
 from monitor.ui.data import Ask, ask
 from monitor.ui.filters import Scope
 from monitor.ui.window import Window
@@ -82,12 +82,12 @@ def _field(name: str, label: str) -> str | None:
     return st.text_input(label, key=name, bind="query-params", placeholder="exact value")
 
 
-def draw_list(question: Ask, utc: bool) -> None:
+def draw_list(question: Ask, scope: Scope, utc: bool) -> None:
     """One page of requests; a click on a row opens it."""
     here = _position(question)
     rows = data.load(ask("requests", **dict(question.params), cursor=here[-1] if here else None))
     if rows.empty:
-        faces.nothing_yet("No request matches. Widen the window or clear a filter.", "requests")
+        elsewhere.draw_elsewhere(scope, "pages/ops/requests.py", utc)
         return
     _table(rows, utc, f"requests-{hash((question, len(here)))}")
     _pager(question, rows, here)
@@ -123,7 +123,7 @@ def _table(rows: pd.DataFrame, utc: bool, key: str) -> None:
             ),
             "deployment": "Deployment",
             "status": "Status",
-            "error_type": st.column_config.TextColumn("Error", width="small"),
+            "error_type": st.column_config.TextColumn("Error", width=150),
             "latency_ms": st.column_config.NumberColumn("Latency", format="%.0f ms"),
             "ttft_ms": st.column_config.NumberColumn("First token", format="%.0f ms"),
             "tokens_out": st.column_config.NumberColumn("Tokens out"),

@@ -69,6 +69,13 @@ def absolute(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def last_day(newest: datetime, now: datetime) -> tuple[str, str]:
+    """Start and end of the day up to the newest request: a log that was imported may be years old."""
+    if now - newest < timedelta(days=1):
+        return "-24h", NOW
+    return absolute(newest - timedelta(days=1)), absolute(newest + timedelta(seconds=1))
+
+
 def narrow(start_ms: float, end_ms: float) -> None:
     """Make the window the range that was selected in a chart; called before the page runs again."""
     first, last = sorted((start_ms, end_ms))
@@ -82,7 +89,8 @@ def pick_window() -> Window:
     seed("end", NOW)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         presets = st.container(width="content")
-        with st.popover("Other range", icon=":material/calendar_month:"):
+        other = st.popover("Other range", icon=":material/calendar_month:", key="range", on_change="rerun")
+        with other:
             start = st.text_input("From", key="start", bind="query-params", on_change=_in_utc, args=("start",))
             end = st.text_input("To", key="end", bind="query-params", on_change=_in_utc, args=("end",))
             st.caption("`-90m`, `-3d`, `now`, or a time such as `2026-11-20 14:00`.")
@@ -91,8 +99,9 @@ def pick_window() -> Window:
         st.caption(f"Showing {window.words(datetime.now(UTC))}")
     with presets:
         _presets(window)
-    with calendar:
-        _calendar(text.zone(window.utc))
+    if other.open:
+        with calendar:
+            _calendar(text.zone(window.utc))
     return window
 
 

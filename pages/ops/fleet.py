@@ -36,14 +36,15 @@ def fleet() -> None:
             firststart.draw_first_start()
         if rows.empty:
             return
+        status = data.records(data.load(ask("ingest_status")))[0]
+        faces.behind(status)
         rows = cards.urgent_first(rows)
         wrong = len(rows[rows["state"] != "ok"])
         st.markdown(f"**{wrong} of {len(rows)}** need a look" if wrong else f"All **{len(rows)}** are well")
         if layout == "Table":
-            cards.draw_table(rows)
+            cards.draw_table(rows, now)
         else:
             cards.draw_cards(rows, now, zone == "UTC")
-        status = data.load(ask("ingest_status")).iloc[0]
         st.caption(
             "Numbers of the last hour; in brackets a 95 % interval and how many requests stand behind it. "
             f"{words.count(status['predictions'])} predictions, the newest {words.ago(status['newest_ts'], now)}."

@@ -26,6 +26,7 @@ with faces.shown():
         reference = filters.pick_reference()
     with where:
         scope = filters.pick_scope(known, source, by)
+    filters.label_source(source)
     choice = panels.Choice(window, scope, reference, resolution_s)
     signals, compare, history = st.tabs(
         ["Signals", "Compare two", "States"], on_change="rerun", key="tab", bind="query-params"

@@ -20,9 +20,9 @@ with faces.shown():
     if refused.empty:
         faces.nothing_yet("The door refused no event in this window.", "rejects")
     else:
-        st.subheader("Reasons", anchor=False)
+        st.header("Reasons", anchor=False)
         rejects.draw_reasons(data.load(reasons))
-        st.subheader("Events", anchor=False)
+        st.header("Events", anchor=False)
         if len(refused) == rejects.PAGE:
             st.caption(f"The newest {words.count(rejects.PAGE)} of this window.")
         rejects.draw_events(refused, window.utc)

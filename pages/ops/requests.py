@@ -18,11 +18,12 @@ with faces.shown():
         source = filters.pick_source(known)
     with left:
         scope = filters.pick_scope(known, source)
+    filters.label_source(source)
     question = requestlist.pick_question(window, scope)
     request = requestlist.opened()
     listing, side = st.columns([3, 2]) if request else (st.container(), st.container())
     with listing:
-        requestlist.draw_list(question, window.utc)
+        requestlist.draw_list(question, scope, window.utc)
     with side:
         if request:
             st.button("Close", icon=":material/close:", on_click=requestlist.close)
