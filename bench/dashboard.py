@@ -1,4 +1,4 @@
-"""Every registered query over 24 h on stores of 1, 10 and 100 million predictions, in process and over HTTP as Arrow."""
+"""Every registered query over 24 h on stores of 1, 10 and 100 million predictions, in process and over HTTP."""
 
 import time
 from collections.abc import Callable

@@ -30,6 +30,7 @@ class Cell:
     batch: int
     seconds: float
     pace: float = 0.0  # events/s; 0: as fast as it goes
+    like_sdk: bool = False
 
 
 CELLS = (
@@ -37,6 +38,7 @@ CELLS = (
     Cell("batch 10", 10, 8),
     Cell("batch 100", 100, 8),
     Cell("batch 1000", 1000, 8),
+    Cell("batch 100 like the SDK", 100, 8, like_sdk=True),
     Cell("batch 100, paced", 100, 30, PACE),
 )
 
@@ -68,7 +70,7 @@ def run(quick: bool, folder: Path) -> Result:
 
 
 def _measure(cell: Cell, seconds: float) -> dict[str, Any]:
-    requests = Requests(bodies(cell.batch, max(2, POOL_EVENTS // cell.batch)))
+    requests = Requests(bodies(cell.batch, max(2, POOL_EVENTS // cell.batch)), like_sdk=cell.like_sdk)
     with tempfile.TemporaryDirectory(prefix="watchpoint-bench-") as place:
         if cell.pace:
             _age(Path(place) / "data")

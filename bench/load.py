@@ -4,11 +4,13 @@ It shares the cores with the server that it measures, so it does as little as it
 """
 
 import asyncio
+import gzip
+import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import count, cycle
 from typing import cast
 
 import uvloop
@@ -42,27 +44,34 @@ class Tally:
 
 
 class Requests:
-    """Prepared requests that are sent again and again; their times move on with the clock."""
+    """Prepared requests that are sent again and again; their times move on with the clock.
 
-    def __init__(self, bodies: list[bytes], headers: Sequence[str] = ()) -> None:
-        self._bodies, self._headers = bodies, headers
+    `like_sdk`: gzip, and an Idempotency-Key of its own for each, as the SDK sends them.
+    """
+
+    def __init__(self, bodies: list[bytes], *, like_sdk: bool = False) -> None:
+        self._bodies, self._like_sdk = bodies, like_sdk
+        self._keys = count()
+        self._run = os.urandom(8).hex()
         self.renew()
 
     def renew(self) -> None:
-        heads = [self._head(body) for body in map(dated, self._bodies)]
-        self._next: Iterator[bytes] = cycle(heads)
+        """Move the times to the present."""
+        prepared = [dated(body) for body in self._bodies]
+        if self._like_sdk:
+            prepared = [gzip.compress(body, 1) for body in prepared]
+        self._next: Iterator[tuple[bytes, bytes]] = cycle([(self._head(body), body) for body in prepared])
 
     def next(self) -> bytes:
-        return next(self._next)
+        """A whole request."""
+        head, body = next(self._next)
+        key = f"Idempotency-Key: {self._run}-{next(self._keys)}\r\n".encode() if self._like_sdk else b""
+        return b"".join((head, key, b"\r\n", body))
 
     def _head(self, body: bytes) -> bytes:
-        lines = [
-            "POST /api/v1/predictions HTTP/1.1",
-            "Host: 127.0.0.1",
-            "Content-Type: application/x-ndjson",
-            *self._headers,
-        ]
-        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+        lines = ["POST /api/v1/predictions HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/x-ndjson"]
+        lines += ["Content-Encoding: gzip"] if self._like_sdk else []
+        return "\r\n".join([*lines, f"Content-Length: {len(body)}", ""]).encode()
 
 
 class _Connection(asyncio.Protocol):

@@ -138,7 +138,7 @@ def test_a_backup_never_overwrites(own: Own, tmp_path: Path) -> None:
 def test_a_backup_that_is_cut_short_is_no_backup(own: Own, tmp_path: Path) -> None:
     owner = own()
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="was cut short: .*take it again into a new folder"):
+    with pytest.raises(StoreError, match=r"was cut short: .*take it again into a new folder"):
         owner.back_up(tmp_path / "file" / "below")
     assert post(owner, {"deployment": "d"}).accepted == 1
 

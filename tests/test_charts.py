@@ -12,10 +12,11 @@ import pytest
 from monitor.charts import palette, words
 from monitor.charts.distribution import latency_distribution
 from monitor.charts.errors import OTHER, SHOWN, error_classes_over_time
+from monitor.charts.marks import Marker, Option, Threshold
 from monitor.charts.signals import SIGNALS, SIGNALS_BY_ID, Signal, by_key, has_values, signal_over_time
 from monitor.charts.sparkline import requests_sparkline
 from monitor.charts.states import state_timeline
-from monitor.charts.timeseries import TIME, Marker, Option, Threshold, View
+from monitor.charts.timeseries import TIME, View
 from monitor.charts.waterfall import phases, request_waterfall
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -141,6 +142,17 @@ def test_long_latencies_are_drawn_in_seconds_together_with_their_threshold() -> 
     assert source(option)["p99 drawn"][0] == 12
     assert option["yAxis"]["axisLabel"]["formatter"] == "{value} s"
     assert option["series"][-1]["markLine"]["data"][0]["yAxis"] == 2
+
+
+def test_a_limit_above_the_data_is_in_the_picture_unless_it_would_flatten_the_data() -> None:
+    rows = by_key(golden_signals())
+    near = signal_over_time(SIGNALS_BY_ID["latency"], rows, view=VIEW, thresholds=[Threshold(2000, "SLO 2 s")])
+    assert near["yAxis"]["max"] == pytest.approx(2200)
+    assert near["graphic"] == []
+    far = signal_over_time(SIGNALS_BY_ID["latency"], rows, view=VIEW, thresholds=[Threshold(20_000, "SLO 20 s")])
+    assert "max" not in far["yAxis"]
+    assert far["series"][-1]["markLine"]["data"] == []
+    assert far["graphic"][0]["style"]["text"] == "SLO 20 s: far above"
 
 
 def test_all_charts_of_a_page_share_the_axis_and_the_zone_of_the_window() -> None:

@@ -362,7 +362,7 @@ def test_a_card_gives_each_number_with_its_interval_and_n() -> None:
         "Tokens out": "35/s",
         "Checkpoint": "step\\-900",
         "Last seen": "12 s ago",
-        "Error budget": "82 % left of 30 days",
+        "Budget left": "82 % of the errors of 30 days",
     }
 
 
@@ -370,7 +370,7 @@ def test_a_card_tells_a_log_without_latency_from_silence() -> None:
     assert cards.facts(fleet_row(n_latency=0, p95_ms=None), NOW)["Latency"] == "not logged"
     silent = cards.facts(fleet_row(n=0, n_latency=0, error_rate=None, budget_left=None), NOW)
     assert (silent["Latency"], silent["Errors"]) == ("–", "– (n 0)")
-    assert "Error budget" not in silent
+    assert "Budget left" not in silent
 
 
 def test_problems_stand_first() -> None:

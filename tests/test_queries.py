@@ -370,3 +370,25 @@ def test_the_resolution_gets_coarser_where_a_bucket_would_hold_too_few_requests_
     (busy,) = {row["resolution_s"] for row in rows(owner, "golden_signals", start="-24h", end="now", keys=["busy"])}
     (asked,) = {row["resolution_s"] for row in rows(owner, "golden_signals", start="-24h", end="now", resolution_s=300)}
     assert (sparse, busy, asked) == (3600, 300, 300)
+
+
+def test_one_error_after_a_week_without_any_is_not_a_change(owner: StoreOwner) -> None:
+    week = timedelta(days=7)
+    post(owner, [event(week + timedelta(seconds=15 * i + 1)) for i in range(240)])
+    post(
+        owner, [event(timedelta(seconds=15 * i + 1), **({"error_type": "Boom"} if i == 3 else {})) for i in range(240)]
+    )
+    (row,) = [row for row in rows(owner, "fleet", reference="week") if row["deployment"] == "vision-prod"]
+    assert (row["errors"], row["error_rate_change"]) == (1, "in_band")
+    assert 0 < row["error_rate_ref_high"] < 0.02
+
+
+def test_fine_rollups_that_left_by_age_are_replaced_by_hours(owner: StoreOwner) -> None:
+    post(owner, [event(timedelta(days=400, seconds=i)) for i in range(60)])
+    then = NOW - timedelta(days=400)
+    window = {"start": (then - timedelta(hours=4)).isoformat(), "end": (then + timedelta(hours=1)).isoformat()}
+    assert {row["resolution_s"] for row in rows(owner, "golden_signals", **window)} == {300}
+    owner.expire(NOW)
+    found = rows(owner, "golden_signals", **window)
+    assert {row["resolution_s"] for row in found} == {3600}
+    assert sum(row["n"] for row in found) == 60

@@ -87,9 +87,6 @@ def test_a_newer_file_is_refused_and_left_as_it_is(own: Own, file: Path) -> None
 def test_a_file_that_is_no_database_is_said_to_be_one(file: Path, content: bytes) -> None:
     file.parent.mkdir()
     file.write_bytes(content)
-    if not content:  # a file of no bytes is a new one
-        open_database(file, NOW).close()
-        return
     with pytest.raises(
         StoreError, match=r"cannot be opened: .*; restore a backup with `python -m monitor restore`"
     ) as error:

@@ -5,7 +5,8 @@ import math
 import pandas as pd
 
 from monitor.charts import palette, words
-from monitor.charts.timeseries import Option, legend
+from monitor.charts.marks import Option
+from monitor.charts.timeseries import legend
 
 STEPS_PER_DOUBLING = 6
 """Bars this wide (12 %) are readable; the buckets of the store are ten times finer."""

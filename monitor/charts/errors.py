@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from monitor.charts.timeseries import TIME, Marker, Option, View, stacked_bars
+from monitor.charts.marks import Marker, Option
+from monitor.charts.timeseries import TIME, View, stacked_bars
 
 SHOWN = 5
 OTHER = "other errors"

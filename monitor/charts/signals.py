@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from monitor.charts import palette, words
-from monitor.charts.timeseries import Band, Floats, Line, Marker, Option, Threshold, View, over_time
+from monitor.charts.marks import Marker, Option, Threshold
+from monitor.charts.timeseries import Band, Floats, Line, View, over_time
 
 
 @dataclass(frozen=True, slots=True)

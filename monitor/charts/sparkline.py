@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from monitor.charts import words
-from monitor.charts.timeseries import Option
+from monitor.charts.marks import Option
 
 
 def requests_sparkline(counts: Sequence[float]) -> Option:

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from monitor.charts import palette, words
-from monitor.charts.timeseries import TIME, Option, View, canvas, legend
+from monitor.charts.marks import Option
+from monitor.charts.timeseries import TIME, View, canvas, legend
 
 THICKNESS = {"ok": 6, "warn": 11, "alert": 16, "no_data": 6}
 """The worse, the thicker: a state is told by its word in the legend, by width and by colour."""

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from monitor.charts import palette
+from monitor.charts.marks import Marker, Option, Threshold, beyond, ceiling, marks, within_reach
+from monitor.charts.scale import Scale, scale_for
 
-Option = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 Columns = dict[str, Any]
 
@@ -47,39 +48,6 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
-    """A promised limit, drawn as a dashed line with its name."""
-
-    value: float
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """A moment worth knowing, such as a deploy."""
-
-    at: pd.Timestamp
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How values are drawn: multiplied by `factor`, with `suffix` behind the numbers of the axis."""
-
-    factor: float
-    suffix: str
-
-
-def scale_for(unit: str, largest: float) -> Scale:
-    """The scale that keeps the numbers of the axis short: seconds above three seconds, percent for shares."""
-    if unit == "ms":
-        return Scale(0.001, " s") if largest > 3000 else Scale(1, " ms")
-    if unit == "share":
-        return Scale(100, " %")
-    return Scale(1, "/s") if unit == "per_s" else Scale(1, "")
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """What all charts of a page share: the window on the time axis, and whether its times are in UTC or local."""
 
@@ -99,17 +67,20 @@ def over_time(
     markers: Sequence[Marker] = (),
 ) -> Option:
     """Lines over time with everything that explains them."""
-    scale = scale_for(unit, _largest([*(line.values for line in lines), *([band.high] if band else [])]))
+    largest = _largest([*(line.values for line in lines), *([band.high] if band else [])])
+    scale, near = scale_for(unit, largest), within_reach(thresholds, largest)
     source: Columns = {TIME: times}
     series: list[Option] = _band_series(source, band, scale) if band else []
     few = len(times) <= MANY_BUCKETS
     for line in lines:
         series += _line_series(source, line, scale, few)
-    series.append(_marks(thresholds, markers, scale))
+    series.append(marks(near, markers, scale, largest))
     return canvas(view) | {
         "dataset": {"source": pd.DataFrame(source)},
         "legend": legend([line.name for line in lines] + ([band.name] if band else [])),
-        "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "{value}" + scale.suffix}},
+        "yAxis": {"type": "value", "min": 0, "axisLabel": {"formatter": "{value}" + scale.suffix}}
+        | ceiling(near, largest, scale),
+        "graphic": beyond([line for line in thresholds if line not in near]),
         "series": series,
     }
 
@@ -130,7 +101,7 @@ def stacked_bars(source: pd.DataFrame, names: Sequence[str], *, view: View, mark
         "dataset": {"source": source},
         "legend": legend(names),
         "yAxis": {"type": "value", "min": 0, "minInterval": 1},
-        "series": [*series, _marks((), markers, Scale(1, ""))],
+        "series": [*series, marks((), markers, Scale(1, ""), 0)],
     }
 
 
@@ -219,38 +190,3 @@ def _alone(values: Floats) -> npt.NDArray[np.bool_]:
     there = np.pad(np.isfinite(values), 1)
     alone: npt.NDArray[np.bool_] = there[1:-1] & ~there[:-2] & ~there[2:]
     return alone
-
-
-def _marks(thresholds: Sequence[Threshold], markers: Sequence[Marker], scale: Scale) -> Option:
-    """Thresholds and markers hang on a series of their own, so that hiding a line in the legend keeps them."""
-    label_deploys = len(markers) <= 6
-    data: list[Option] = [
-        {
-            "name": line.name,
-            "yAxis": line.value * scale.factor,
-            "lineStyle": {"color": palette.THRESHOLD, "type": "dashed", "width": 1.5},
-            "label": {"formatter": "{b}", "position": "insideStartTop", "color": palette.THRESHOLD},
-        }
-        for line in thresholds
-    ] + [
-        {
-            "name": marker.name,
-            "xAxis": marker.at.isoformat(),
-            "lineStyle": {"color": palette.DEPLOY, "type": "solid", "width": 1},
-            "label": {
-                "formatter": "{b}",
-                "show": label_deploys,
-                "position": "insideEndTop",
-                "color": palette.DEPLOY,
-                "width": 110,
-                "overflow": "truncate",
-            },
-        }
-        for marker in markers
-    ]
-    return {
-        "type": "line",
-        "name": "marks",
-        "data": [],
-        "markLine": {"symbol": "none", "silent": not markers, "data": data},
-    }

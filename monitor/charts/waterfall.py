@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.charts import words
-from monitor.charts.timeseries import Option
+from monitor.charts.marks import Option
 
 
 @dataclass(frozen=True, slots=True)

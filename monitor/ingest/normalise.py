@@ -150,7 +150,8 @@ class Normaliser:
 
 def stamp(time: datetime) -> str:
     """A time as the spool writes it: UTC, microseconds, no offset, as DuckDB's TIMESTAMP reads it fastest."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def _time(given: datetime | int | float, now: datetime, oldest: datetime) -> datetime:

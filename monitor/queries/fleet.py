@@ -18,7 +18,7 @@ from monitor.records import Deployment, Slo
 from monitor.stats.band import compare_interval_to_band
 from monitor.stats.burn import StateSeries, burn_over, reason_at, runs, state_series, state_since
 from monitor.stats.burn_rules import budget_left
-from monitor.stats.intervals import poisson_rate_interval, wilson
+from monitor.stats.intervals import newcombe_difference, poisson_rate_interval, wilson
 
 WATCHED = ("production", "demo")
 """Sources with a state: production, and the demo that stands in for it."""
@@ -209,18 +209,19 @@ def _traffic(ask: Ask, start: datetime, end: datetime) -> pa.Table:
 
 
 def _reference(ask: Ask, start: datetime, end: datetime) -> pa.Table:
-    """Smallest and largest five-minute value of the window back then; a quiet five minutes counts as a rate of 0."""
+    """Smallest and largest five-minute rate and p95 of the window back then (a quiet five minutes is a rate of 0), and
+    its errors.
+    """
     return ask.sql(
         """
         with cells as (
-            select key, source, n / 300 as rate, errors / n as error_rate,
-                case when n_latency >= 20 then p95_ms end as p95
+            select key, source, n, errors, n / 300 as rate, case when n_latency >= 20 then p95_ms end as p95
             from rollups
             where grain_s = 300 and by_what = 'deployment' and bucket >= $start and bucket < $end
         )
-        select key, source, max(rate) as rate_high, max(error_rate) as error_rate_high, max(p95) as p95_high,
-            min(p95) as p95_low, min(error_rate) as error_rate_low,
-            case when count(*) < $cells then 0 else min(rate) end as rate_low
+        select key, source, sum(n)::bigint as n, sum(errors)::bigint as errors,
+            case when count(*) < $cells then 0 else min(rate) end as rate_low, max(rate) as rate_high,
+            min(p95) as p95_low, max(p95) as p95_high
         from cells
         group by key, source
         """,
@@ -312,8 +313,9 @@ def _state(series: StateSeries | None, seen: Seen) -> dict[str, Any]:
 
 def _signals(figures: _Figures, pair: tuple[str, str]) -> dict[str, Any]:
     traffic = figures.traffic.get(pair, {"n": 0, "errors": 0, "tokens_out": None})
-    band = figures.band.get(pair, {})
+    band = figures.band.get(pair, {"n": 0, "errors": 0})
     n, errors, seconds = traffic["n"], traffic["errors"], figures.window_s
+    band["error_rate_low"], band["error_rate_high"] = map(_known, wilson(band["errors"], band["n"]))
     low, high = wilson(errors, n)
     rate_low, rate_high = poisson_rate_interval(n, seconds)
     cells = figures.cells.get(pair)
@@ -339,9 +341,15 @@ def _signals(figures: _Figures, pair: tuple[str, str]) -> dict[str, Any]:
             for side in ("low", "high")
         },
         "rate_change": _change(rate_low, rate_high, band, "rate"),
-        "error_rate_change": _change(low, high, band, "error_rate"),
+        "error_rate_change": _error_change(errors, n, band["errors"], band["n"]),
         "p95_change": _change(p95_low, p95_high, band, "p95"),
     }
+
+
+def _error_change(errors: int, n: int, errors_then: int, n_then: int) -> str:
+    """Two shares of few errors each: only their difference tells, a band of the smaller windows does not."""
+    difference = newcombe_difference(errors, n, errors_then, n_then)
+    return compare_interval_to_band(*difference, 0.0, 0.0) if n_then else "no_reference"
 
 
 def _change(low: float, high: float, band: dict[str, Any], name: str) -> str:

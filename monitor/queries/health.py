@@ -65,24 +65,33 @@ def golden_signals(
 
 def _fitting(ask: Ask, start: datetime, end: datetime, by: str, keys: list[str], source: str, asked: int) -> int:
     """The resolution that fits window and traffic: with so few requests a bucket that most had no p95, coarser."""
-    grain = resolution(start, end, ask.now, asked)
+    grain = resolution(start, end, asked)
     if asked or grain >= 3600:
         return grain
-    hourly = ask.sql(
+    there = ask.sql(
         """
-        select median(case when n_latency > 0 then n_latency else n end) as typical
-        from rollups
-        where grain_s = 3600 and by_what = $by and source = $source and bucket >= $start and bucket < $end
-            and (len($keys) = 0 or list_contains($keys::varchar[], key))
+        select
+            (select median(case when n_latency > 0 then n_latency else n end)
+            from rollups
+            where grain_s = 3600 and by_what = $by and source = $source and bucket >= $start and bucket < $end
+                and (len($keys) = 0 or list_contains($keys::varchar[], key))) as hourly,
+            exists(
+                from rollups where grain_s = $grain and bucket >= $start and bucket < $end
+            ) as fine
         """,
         by=by,
         source=source,
         keys=keys,
         start=floor(start, 3600),
         end=end,
-    )["typical"][0].as_py()
+        grain=grain,
+    ).to_pylist()[0]
+    if there["hourly"] is None:
+        return grain
+    if not there["fine"]:  # by age
+        return 3600
     for coarser in (300, 3600):
-        few = hourly is not None and hourly * grain / 3600 < FEW
+        few = there["hourly"] * grain / 3600 < FEW
         if few and coarser > grain and (end - start).total_seconds() >= LEAST_BUCKETS * coarser:
             grain = coarser
     return grain
@@ -194,7 +203,7 @@ def top_errors(
     ask: Ask, *, start: Moment, end: Moment, deployments: Names = ALL, source: Source = "production", limit: Rows = 20
 ) -> pa.Table:
     """The most frequent error types per deployment: count, share of its requests, and the newest example."""
-    grain = resolution(start, end, ask.now)
+    grain = _fitting(ask, start, end, "deployment", deployments, source, 0)
     table = ask.sql(
         """
         with inside as (

@@ -7,17 +7,14 @@ from monitor.errors import BadInput
 GRAINS_S = (60, 300, 3600, 86400)
 MOST_BUCKETS = 1500
 _FITS = ((timedelta(hours=3), 60), (timedelta(hours=26), 300), (timedelta(days=16), 3600))
-_FINE_FOR = timedelta(days=89)
 _FINE_HISTOGRAMS_FOR = timedelta(days=7)
 
 
-def resolution(start: datetime, end: datetime, now: datetime, asked: int = 0) -> int:
+def resolution(start: datetime, end: datetime, asked: int = 0) -> int:
     """Seconds per bucket: as asked, or what gives some hundred points. Raises BadInput for one that does not exist."""
     if asked and asked not in GRAINS_S:
         raise BadInput(f"resolution_s is {asked}: allowed are 0 (fits the window), {', '.join(map(str, GRAINS_S))}")
     chosen = asked or next((seconds for span, seconds in _FITS if end - start <= span), 86400)
-    if not asked and now - start > _FINE_FOR:  # rollups under one hour are gone by then
-        chosen = max(chosen, 3600)
     if (end - start).total_seconds() / chosen > MOST_BUCKETS:
         raise BadInput(
             f"the window has more than {MOST_BUCKETS} buckets of {chosen} s; shorten it or raise resolution_s"

@@ -179,15 +179,17 @@ def _holds(rule: BurnRule, limit: float, bad: Ints, n: Ints, min_bad: int) -> ND
     """Whether the rule holds at the end of each minute; `bad` and `n` are cumulated from 0."""
     end = np.arange(1, bad.size)
     long_start = np.maximum(end - rule.long_s // MINUTE, 0)
-    needed = math.ceil(CHANCE_Z**2 / limit) if limit > 0 else int(n[-1]) + 1
-    enough = np.searchsorted(n, n[end] - needed, side="right") - 1
-    short_start = np.maximum(np.minimum(end - rule.short_s // MINUTE, enough), long_start)
     bad_long = bad[end] - bad[long_start]
-    return (
-        (bad_long >= max(min_bad, 1))
-        & _above(bad_long, n[end] - n[long_start], limit)
-        & _not_below(bad[end] - bad[short_start], n[end] - n[short_start], limit)
-    )
+    holds: NDArray[np.bool_] = (bad_long >= max(min_bad, 1)) & _above(bad_long, n[end] - n[long_start], limit)
+    # the short window is looked at only where the long one holds, which is seldom: this is most of a fleet's time
+    long_holds = np.flatnonzero(holds)
+    if long_holds.size:
+        end, long_start = end[long_holds], long_start[long_holds]
+        needed = math.ceil(CHANCE_Z**2 / limit) if limit > 0 else int(n[-1]) + 1
+        enough = np.searchsorted(n, n[end] - needed, side="right") - 1
+        short_start = np.maximum(np.minimum(end - rule.short_s // MINUTE, enough), long_start)
+        holds[long_holds] = _not_below(bad[end] - bad[short_start], n[end] - n[short_start], limit)
+    return holds
 
 
 def _above(bad: Ints, n: Ints, limit: float) -> NDArray[np.bool_]:

@@ -101,7 +101,7 @@ def facts(row: dict[str, Any], now: datetime) -> dict[str, str]:
         "Last seen": words.ago(row["last_seen"], now),
     }
     if words.known(row["budget_left"]):
-        found["Error budget"] = f"{words.share(row['budget_left'])} left of 30 days"
+        found["Budget left"] = f"{words.share(row['budget_left'])} of the errors of 30 days"
     return found
 
 
@@ -115,7 +115,7 @@ def draw_table(fleet: pd.DataFrame, now: datetime) -> None:
     """The same facts, one line each; a click on a name leads to its Health page."""
     shown = pd.DataFrame(
         {
-            "State": [words.state(state) for state in fleet["state"]],
+            "State": [[words.state(state)] for state in fleet["state"]],
             "Open": fleet["deployment"],
             "Source": fleet["source"],
             "Requests, 24 h": [whole_half_hours(counts) for counts in fleet["spark_n"]],
@@ -138,6 +138,9 @@ def draw_table(fleet: pd.DataFrame, now: datetime) -> None:
         column_config={
             "Open": st.column_config.ButtonColumn(
                 "Deployment", key="opened", on_click=_open, args=(fleet, now), type="tertiary", alignment="left"
+            ),
+            "State": st.column_config.MultiselectColumn(
+                options=[words.state(state) for state in BADGES], color=[colour for _, colour in BADGES.values()]
             ),
             "Requests, 24 h": st.column_config.LineChartColumn(y_min=0),
             "Last seen": st.column_config.DatetimeColumn(format="distance"),

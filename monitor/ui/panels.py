@@ -11,8 +11,9 @@ import streamlit as st
 from monitor.charts import words
 from monitor.charts.distribution import latency_distribution
 from monitor.charts.errors import error_classes_over_time
+from monitor.charts.marks import Marker, Option, Threshold
 from monitor.charts.signals import SIGNALS_BY_ID, Signal, by_key, has_values, signal_over_time
-from monitor.charts.timeseries import Marker, Option, Threshold, View
+from monitor.charts.timeseries import View
 from monitor.ui import data, elsewhere, faces, text
 from monitor.ui.data import Ask, ask
 from monitor.ui.filters import MOST_KEYS, Scope
@@ -42,7 +43,7 @@ class Choice:
         found = {
             "Golden signals": ask("golden_signals", **grouped, **step),
             "Errors by class": ask("errors_over_time", **scope, **step),
-            "Most frequent errors": ask("top_errors", **scope, limit=10),
+            "Most frequent errors": ask("top_errors", **scope, limit=8),
             "Deploys": ask("deploy_markers", **scope),
             "States": ask("state_timeline", **scope),
             "Spread of latencies": ask("latency_distribution", **grouped),
@@ -198,41 +199,22 @@ def _promise(signals: pd.DataFrame, fleet: pd.DataFrame, scope: Scope) -> dict[s
 
 
 def draw_top_errors(choice: Choice) -> None:
-    """Which errors are the most frequent; a click leads to their requests."""
+    """Which errors are the most frequent; each leads to its requests."""
     errors = data.load(choice.asks()["Most frequent errors"])
     if errors.empty:
         return
     st.header("Most frequent errors", anchor=False)
-    rows = data.records(errors)
-    shown = pd.DataFrame(
-        {
-            "Error": errors["error_type"],
-            "Deployment": errors["deployment"],
-            "Share of requests": [
-                words.with_evidence(row["share"], row["share_low"], row["share_high"], row["n"], "share")
-                for row in rows
-            ],
-            "Last": errors["last_seen"],
-            "Newest message": errors["example_message"],
-        }
-    )
-    zone = str(text.zone(choice.window.utc))
-    st.dataframe(
-        shown,
-        hide_index=True,
-        placeholder=words.UNKNOWN,
-        alt="Most frequent errors; a click on a name leads to its requests",
-        column_config={
-            "Error": st.column_config.ButtonColumn(
-                key="error-opened", on_click=_open_error, args=(rows, choice), type="tertiary", alignment="left"
-            ),
-            "Last": st.column_config.DatetimeColumn(timezone=zone, format="YYYY-MM-DD HH:mm:ss"),
-            "Newest message": st.column_config.TextColumn(width="large"),
-        },
-    )
-
-
-def _open_error(rows: list[dict[str, Any]], choice: Choice) -> None:
-    row = rows[st.session_state["error-opened"].row]
-    only = {"deployments": row["deployment"], "error_type": row["error_type"]}
-    st.switch_page(REQUESTS_FILE, query_params=choice.scope.link(choice.window) | only)
+    st.caption("As a share of all requests of the deployment, with the newest message.")
+    for row in data.records(errors):
+        # Links and not a table: a click in a table cannot set filters that the page it stands on has in its own URL.
+        name, share, message = st.columns([3, 3, 5], vertical_alignment="center")
+        name.page_link(
+            REQUESTS_FILE,
+            label=f"**{text.plain(row['error_type'])}** in {text.plain(row['deployment'])}",
+            icon=":material/arrow_forward:",
+            query_params=choice.scope.link(choice.window)
+            | {"deployments": row["deployment"], "error_type": row["error_type"]},
+        )
+        share.markdown(words.with_evidence(row["share"], row["share_low"], row["share_high"], row["n"], "share"))
+        last = text.moment(row["last_seen"], choice.window.utc)
+        message.caption(f"{last}: {text.plain(row['example_message'] or words.UNKNOWN)}")

@@ -24,7 +24,8 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         label_visibility="collapsed",
     )
     zone = pick_zone()
-    question = ask("fleet", reference=filters.pick_offset())
+    reference = filters.pick_offset()
+    question = ask("fleet", reference=reference)
     export.draw_export({"Fleet": question, "Deployments": ask("deployments"), "Ingest": ask("ingest_status")})
 
 
@@ -47,6 +48,7 @@ def fleet() -> None:
             cards.draw_cards(rows, now, zone == "UTC")
         st.caption(
             "Numbers of the last hour; in brackets a 95 % interval and how many requests stand behind it. "
+            f"The usual range is that of the same hour a {reference} before. "
             f"{words.count(status['predictions'])} predictions, the newest {words.ago(status['newest_ts'], now)}."
         )
 
