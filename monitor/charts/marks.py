@@ -67,8 +67,8 @@ def marks(thresholds: Sequence[Threshold], markers: Sequence[Marker], scale: Sca
 
 
 def _limit(line: Threshold, scale: Scale, above: bool) -> Option:
-    """The name stands below a line near the top, so that it does not run into the legend."""
-    side = "insideStartBottom" if above else "insideStartTop"
+    """The name stands below a line near the top, so that it runs into neither legend nor tool."""
+    side = "insideEndBottom" if above else "insideEndTop"
     return {
         "name": line.name,
         "yAxis": line.value * scale.factor,

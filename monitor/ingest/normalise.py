@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import msgspec
@@ -61,10 +61,9 @@ class Normaliser:
     def _suspects(self, rows: list[Row], texts: Callable[[Row], list[str]], *, cards: bool) -> list[Row]:
         """Rows with something to redact. One pass over the texts of all of them finds out that there are none."""
         found = self.redactor.found
-        looked_at = [texts(row) for row in rows]
-        if not found([text for group in looked_at for text in group], cards=cards):
+        if not found(list(chain.from_iterable(map(texts, rows))), cards=cards):
             return []
-        return [row for row, group in zip(rows, looked_at, strict=True) if found(group, cards=cards)]
+        return [row for row in rows if found(texts(row), cards=cards)]
 
     def _row_or_reason(self, event: Event, now: datetime, arrived: str, oldest: datetime) -> Row | str:
         try:
@@ -186,19 +185,16 @@ def _moment(given: datetime | int | float) -> datetime:
 
 def _texts(row: Row) -> list[str]:
     """Every text of a row that might need redaction."""
-    texts = [
-        text
-        for text in (
-            row.input_text,
-            row.output_text,
-            row.error_message,
-            row.feedback_text,
-            row.label,
-            row.error_type,
-            row.finish_reason,
-        )
-        if text
-    ]
+    fields = (
+        row.input_text,
+        row.output_text,
+        row.error_message,
+        row.feedback_text,
+        row.label,
+        row.error_type,
+        row.finish_reason,
+    )
+    texts = [text for text in fields if text]
     if row.features_num:
         texts += row.features_num
     if row.features_str:
