@@ -82,8 +82,10 @@ def open_doorway(
     redactor = build_redactor(redaction or Redaction())
     normaliser = Normaliser(fleet, redactor, b"salt", max_text_bytes, EventIds())
     spool.start()
-    yield Doorway(Door(normaliser, spool, Keys(lambda _: None), lambda _: set(), max_body_bytes), spool)
-    spool.stop()
+    try:
+        yield Doorway(Door(normaliser, spool, Keys(lambda _: None), lambda _: set(), max_body_bytes), spool)
+    finally:
+        spool.stop()
 
 
 def post(owner: StoreOwner, body: object, kind: str = JSON, **options: Any) -> Answer:

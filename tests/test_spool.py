@@ -44,8 +44,10 @@ def stored(folder: Path) -> list[int]:
 def open_spool(folder: Path, **sizes: Any) -> Iterator[Spool]:
     spool = Spool(folder, **(SIZES | sizes))
     spool.start()
-    yield spool
-    spool.stop()
+    try:
+        yield spool
+    finally:
+        spool.stop()
 
 
 def test_what_is_acknowledged_is_in_the_file_in_its_order(tmp_path: Path) -> None:
