@@ -136,5 +136,6 @@ def demo_owner(demo_data: Path) -> Iterator[StoreOwner]:
     chosen = load_settings({}, data_dir=str(demo_data), fleet_file=str(demo_data.parent / "watchpoint.toml"))
     owner = StoreOwner(chosen, load_fleet(chosen.fleet_file))
     owner.start()
+    owner.wait_loaded(60, rolled=True)
     yield owner
     owner.stop()

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 import pytest
 from hypothesis import HealthCheck, given
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from monitor.config import Settings
 from monitor.errors import StoreError
 from monitor.ingest.spool import make_frame
+from monitor.store import writer
 from monitor.store.owner import StoreOwner
 from tests.conftest import wait_until
 from tests.doorway import MIB, NOW, one, open_doorway, post, select
@@ -215,11 +217,56 @@ def test_everything_acknowledged_is_loaded_before_the_owner_stops(own: Own) -> N
     assert one(own(), COUNT) == 30
 
 
+def test_a_reader_finishes_before_the_owner_stops(own: Own) -> None:
+    owner = own()
+    owner.run(lambda con: con.execute("create table numbers as select range as n from range(5000)")).result(10)
+    found: list[Any] = []
+    reading = threading.Event()
+
+    def read() -> None:
+        with owner.cursor() as con:
+            reading.set()
+            found.extend(con.execute("select sum(a.n * b.n) from numbers a, numbers b").fetchall())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reading.wait()
+    owner.stop()
+    reader.join()
+    assert found == [((5000 * 4999 // 2) ** 2,)]
+
+
+def test_a_reader_that_does_not_finish_is_interrupted(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "READERS_S", 0.2)
+    owner = own()
+    owner.run(lambda con: con.execute("create table numbers as select range as n from range(300000)")).result(10)
+    errors: list[Exception] = []
+    reading = threading.Event()
+
+    def read() -> None:
+        try:
+            with owner.cursor() as con:
+                reading.set()
+                con.execute("select sum(a.n * b.n) from numbers a, numbers b").fetchall()
+        except duckdb.Error as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reading.wait()
+    owner.stop()
+    reader.join(10)
+    assert "Interrupted" in str(errors)
+    own().stop()
+
+
 def test_who_comes_after_the_stop_is_told_so(own: Own) -> None:
     owner = own()
     owner.stop()
     with pytest.raises(StoreError, match="the store was closed"):
         owner.run(lambda con: con.execute("select 1")).result(5)
+    with pytest.raises(StoreError, match="the store was closed"), owner.cursor():
+        pass
 
 
 # -- lines that cannot be read

@@ -29,7 +29,7 @@ from monitor.store.owner import StoreOwner
 log = structlog.get_logger(__name__)
 
 IN_THREAD_BYTES = 256 * 1024
-"""A body of this size is worked on in a thread, so that small ones are not kept waiting."""
+"""A body of this size, or one that may expand to it, is worked on in a thread: small ones are not kept waiting."""
 
 READY_LAG_S = 60.0
 
@@ -159,7 +159,8 @@ async def _accept(request: Request, settings: Settings, owner: StoreOwner, metri
             dedupe=dedupe,
         )
 
-    future = await run_in_threadpool(start) if dedupe or len(body) > IN_THREAD_BYTES else start()
+    slow = dedupe or len(body) > IN_THREAD_BYTES or "content-encoding" in request.headers
+    future = await run_in_threadpool(start) if slow else start()
     answer = await asyncio.wrap_future(future)
     if not answer.replayed:
         for outcome in ("accepted", "rejected", "duplicates"):

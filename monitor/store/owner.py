@@ -7,9 +7,9 @@ and by commands that run while no `api` does.
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,15 +110,9 @@ class StoreOwner:
 
     # -- for readers
 
-    @contextmanager
-    def cursor(self) -> Iterator[Connection]:
+    def cursor(self) -> AbstractContextManager[Connection]:
         """A reading cursor for one thread, which sees the store as it is now and nothing that comes later."""
-        cursor = self._writer.cursor()
-        try:
-            cursor.execute("begin")
-            yield cursor
-        finally:
-            cursor.close()
+        return self._writer.cursor()
 
     @property
     def problem(self) -> str | None:

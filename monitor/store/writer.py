@@ -5,9 +5,9 @@ Owned by the store owner, who hands out everything else.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ ROLL_BUDGET_S = 0.3
 PAST_EVERY_S = 2.0
 IDLE_S = 0.5
 RETRY_S = 1.0
+READERS_S = 3.0
 CLOSED = "the store was closed; ask again when it is back"
 
 
@@ -59,7 +60,9 @@ class Writer:
         self._ended = False
         self._tasks: list[tuple[Callable[[Connection], Any], Future[Any]]] = []
         self._lock = threading.Lock()
-        self._handing_out = threading.Lock()  # a connection that is about to give a cursor away cannot be closed
+        self._readers: set[Connection] = set()
+        self._readers_lock = threading.Lock()
+        self._closed = False
         self._paces = {grain.seconds: _Pace() for grain in GRAINS}
 
     def start(self, spool: Spool, when_idle: Callable[[], None]) -> None:
@@ -76,17 +79,37 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
-        with self._handing_out:
-            self.con.close()
+        """Let go of the file, once those who read have finished; who takes too long is interrupted."""
+        with self._readers_lock:
+            self._closed = True
+        self._see_readers_off()
+        self.con.close()
 
-    def cursor(self) -> Connection:
-        """A connection of its own for a reader."""
-        with self._handing_out:
-            try:
-                return self.con.cursor()
-            except duckdb.ConnectionException:
-                raise StoreError(CLOSED) from None
+    @contextmanager
+    def cursor(self) -> Iterator[Connection]:
+        """A connection for one reader, which sees the store as it is now and nothing that comes later."""
+        with self._readers_lock:
+            if self._closed:
+                raise StoreError(CLOSED)
+            cursor = self.con.cursor()
+            self._readers.add(cursor)
+        try:
+            cursor.execute("begin")
+            yield cursor
+        finally:
+            with self._readers_lock:
+                self._readers.remove(cursor)
+            cursor.close()
+
+    def _see_readers_off(self) -> None:
+        """Closing a connection closes its cursors, and fails where one of them is in the middle of a query."""
+        began = time.monotonic()
+        while self._readers and time.monotonic() - began < 2 * READERS_S:
+            if time.monotonic() - began > READERS_S:
+                with self._readers_lock:
+                    for reader in self._readers:
+                        reader.interrupt()
+            time.sleep(0.01)
 
     def wake(self) -> None:
         """There is something to do."""
@@ -139,9 +162,16 @@ class Writer:
         log.error("the store could not be written; trying again", error=self.problem, exc_info=error)
         self._stopping.wait(RETRY_S)
         if isinstance(error, duckdb.FatalException | duckdb.ConnectionException):  # it is lost, the file is not
-            with suppress(duckdb.Error, StoreError), self._handing_out:
-                self.con.close()
-                self.con = self._connect()
+            self._connect_again()
+
+    def _connect_again(self) -> None:
+        with self._readers_lock:
+            self._closed = True
+        self._see_readers_off()
+        with suppress(duckdb.Error, StoreError):  # it is tried again with the next error
+            self.con.close()
+            self.con = self._connect()
+            self._closed = False
 
     def _end(self) -> None:
         with self._lock:
