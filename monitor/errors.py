@@ -8,9 +8,10 @@ WatchpointError
 │   └── NotFound           404
 ├── Overloaded             429: a bound is reached, try again after `retry_after_s`
 ├── StorageFull            507: the disk of the spool is full; nothing of this request was kept
-└── StoreError             the store cannot be opened or read
-    ├── StoreLocked        another process owns it
-    └── SchemaTooNew       the file was written by a newer version
+├── StoreError             the store cannot be opened or read
+│   ├── StoreLocked        another process owns it
+│   └── SchemaTooNew       the file was written by a newer version
+└── Unreachable            the api does not answer (monitor.client.reader)
 
 A message says what happened, the value, what is allowed, and what to do.
 """

@@ -54,6 +54,11 @@ class Choice:
         return found
 
 
+def prepare(choice: Choice) -> None:
+    """Ask side by side what the page needs, instead of one question after the other."""
+    data.prepare([ask("fleet"), *choice.asks().values()])
+
+
 def readable(choice: Choice) -> Choice:
     """The choice with points so wide that nearly all of them hold the requests that a p95 needs, if they can.
 
@@ -82,7 +87,7 @@ def draw_signals(choice: Choice) -> None:
         elsewhere.draw_elsewhere(choice.scope, HEALTH_FILE, choice.window.utc)
         return
     choice = readable(choice)
-    data.prepare(choice.asks().values())
+    prepare(choice)
     asks, view = choice.asks(), choice.window.view(datetime.now(UTC))
     signals = _busiest(data.load(asks["Golden signals"]))
     band = data.load(asks["Usual range"]) if "Usual range" in asks else None

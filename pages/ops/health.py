@@ -37,6 +37,7 @@ with faces.shown():
         if st.session_state.pop("narrowed", False):
             st.rerun()  # a range was selected in a chart: the widgets above must show it too
         with faces.shown():
+            panels.prepare(choice)
             states.draw_now(choice)
             panels.draw_signals(choice)
             panels.draw_top_errors(choice)
