@@ -1,6 +1,8 @@
 """What the tests share: a running api with an empty store, one with the demo, and a store owned in process."""
 
+import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -110,23 +112,39 @@ def api_url(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the demo, made once per test process by the command that users call."""
-    folder = tmp_path_factory.mktemp("demo")
-    environment = os.environ | {
-        "WATCHPOINT_DATA_DIR": str(folder / "data"),
-        "WATCHPOINT_FLEET_FILE": str(folder / "watchpoint.toml"),
-        "WATCHPOINT_API_PORT": str(free_port()),
-    }
-    subprocess.run([sys.executable, "-m", "monitor", "demo"], cwd=ROOT, env=environment, check=True, timeout=300)
-    return folder / "data"
+def demo_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo, loaded by the command that users call, once for all test processes of a run. Only to be copied."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo-once"
+    made.mkdir(exist_ok=True)
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "done").exists():
+            environment = os.environ | {
+                "WATCHPOINT_DATA_DIR": str(made / "copied" / "data"),
+                "WATCHPOINT_FLEET_FILE": str(made / "copied" / "watchpoint.toml"),
+                "WATCHPOINT_API_PORT": str(free_port()),
+            }
+            (made / "copied").mkdir(exist_ok=True)
+            subprocess.run(
+                [sys.executable, "-m", "monitor", "demo"], cwd=ROOT, env=environment, check=True, timeout=280
+            )
+            (made / "done").touch()
+    return made / "copied"
 
 
 @pytest.fixture(scope="session")
-def demo_api_url(demo_data: Path) -> Iterator[str]:
-    """A running api over the demo, shared by the tests of one process: read only."""
+def demo_data(demo_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the demo, for an owner in this process."""
+    return shutil.copytree(demo_once, tmp_path_factory.mktemp("demo") / "owned") / "data"
+
+
+@pytest.fixture(scope="session")
+def demo_api_url(demo_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running api over a copy of the demo, shared by the tests of one process: read only."""
+    folder = shutil.copytree(demo_once, tmp_path_factory.mktemp("demo") / "served")
     port = free_port()
-    with running_api(demo_data, port):
+    with running_api(folder / "data", port):
         yield f"http://127.0.0.1:{port}"
 
 
