@@ -56,7 +56,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     opened = []
 
     def visit(url: str, width: int = 1440, scheme: str = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
+        context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]  # the stubs want literals
         context.set_default_timeout(30_000)
         opened.append(context)
         page = context.new_page()

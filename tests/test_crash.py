@@ -77,7 +77,7 @@ def test_nothing_is_lost_or_doubled_when_the_api_is_killed_under_load(own: Own, 
                 for thread in threads:
                     thread.start()
             had = sum(len(load.acknowledged) for load in loads)
-            wait_until(lambda had=had: sum(len(load.acknowledged) for load in loads) > had + 50)  # type: ignore[misc]
+            wait_until(lambda had=had: sum(len(load.acknowledged) for load in loads) > had + 50)  # type: ignore[misc]  # the default binds the value of this round
             time.sleep(random.random() * 0.3)
             process.kill()
             process.wait()

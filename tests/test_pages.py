@@ -257,7 +257,7 @@ def visit(host: str, page: str) -> list[ForwardMsg]:
     message = BackMsg()
     message.rerun_script.page_name = page
     messages: list[ForwardMsg] = []
-    with connect(f"ws://{host}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as socket:  # type: ignore[list-item]
+    with connect(f"ws://{host}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as socket:  # type: ignore[list-item]  # any text is allowed
         socket.send(message.SerializeToString())
         while not messages or messages[-1].WhichOneof("type") != "script_finished":
             received = ForwardMsg()

@@ -17,7 +17,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # Windows: the Idempotency-Key alone keeps a batch from counting twice
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # not on Windows
 
 _NAME = re.compile(r"(\d{20})-([0-9a-f]{32})-(\d+)\.ndjson\.gz")
 SIZE_AGE_S = 5.0  # how long the measured size of a folder that others write to is believed

@@ -109,7 +109,7 @@ def test_an_event_without_a_deployment_is_counted_and_told(
 
 def test_positional_values_and_unknown_names_do_not_raise(receiver: Receiver, client: Client) -> None:
     client.log("chat", 12.5, "text")
-    client.log("chat", latency=5)  # type: ignore[call-arg]
+    client.log("chat", latency=5)  # type: ignore[call-arg]  # wrong on purpose
     assert client.flush()
     assert client.stats().dropped_by == {"misuse": 1}
     assert receiver.events[0]["latency"] == 5  # the server says what is wrong with it

@@ -93,7 +93,7 @@ def test_one_file_that_always_fails_does_not_block_the_others(receiver: Receiver
         outbox.put(parcel)
     accept = receiver.accept
     poison = min(parcels, key=lambda parcel: parcel.name).key
-    receiver.accept = lambda key, events: failure(500) if key == poison else accept(key, events)  # type: ignore[method-assign]
+    receiver.accept = lambda key, events: failure(500) if key == poison else accept(key, events)  # type: ignore[method-assign]  # the receiver is told how to answer
     client.start()
     until(lambda: len(receiver.events) == 2 and client.stats().spooled == 1)
     client.close()

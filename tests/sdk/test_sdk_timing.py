@@ -88,9 +88,9 @@ def test_watch_without_a_deployment_leaves_the_function_working(client: Client) 
     def double(number: int) -> int:
         return number * 2
 
-    assert client.watch(double)(4) == 8  # type: ignore[type-var]
+    assert client.watch(double)(4) == 8  # type: ignore[type-var]  # wrong on purpose
     assert client.watch()(double)(4) == 8
-    assert client.watch("chat")(None) is None  # type: ignore[type-var]
+    assert client.watch("chat")(None) is None  # type: ignore[type-var]  # wrong on purpose
     assert client.stats().dropped_by == {"misuse": 2}
 
 
