@@ -58,12 +58,29 @@ SETTINGS = (
     Setting("duckdb_memory", "4GB", "memory limit of the store"),
     Setting("duckdb_threads", 0, "threads of the store; 0: one per core", 0),
     Setting("max_rows", 100_000, "largest page of rows that a query answers", 1),
+    Setting("max_image_bytes", 20 * MIB, "largest image file, in a probe or sent to be kept", 1024),
+    Setting("max_image_pixels", 50_000_000, "largest image, width times height; larger is refused unread", 4096),
+    Setting("worker_host", "127.0.0.1", "address that `worker` listens on"),
+    Setting("worker_port", 8700, "port of `worker`", 1),
+    Setting("worker_url", "", "where `api` and the jobs find `worker`; empty: worker_host and worker_port"),
+    Setting("worker_device", "auto", "auto (CUDA where there is one), cpu or cuda"),
+    Setting("worker_memory_bytes", 0, "memory for checkpoints; 0: 60 % of what is free at start", 0),
+    Setting("worker_batch", 0, "most rows in one batch; 0: 32 on a CPU, 64 on a GPU", 0),
+    Setting("worker_queue", 512, "requests waiting in the worker; more is answered 429", 1),
+    Setting("worker_wait_ms", 5, "an idle worker waits so long for company when requests come close together", 0),
+    Setting("worker_threads", 0, "threads of arithmetic on a CPU; 0: 1 on up to four cores, else a quarter", 0),
+    Setting("probes_per_minute", 60, "probes that one visitor may start within a minute", 1),
+    Setting("probe_in_flight", 16, "requests of one batch probe that are asked at once, for each target", 1),
+    Setting("probe_items", 2000, "most items of one batch probe", 1),
+    Setting("load_concurrency", 64, "highest concurrency of a load probe", 1),
+    Setting("load_seconds", 300, "longest load probe", 1),
     Setting("log_level", "info", "debug, info, warning or error"),
 )
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "raw_action": ("archive", "delete"),
+    "worker_device": ("auto", "cpu", "cuda"),
     "log_level": ("debug", "info", "warning", "error"),
 }
 
@@ -92,6 +109,22 @@ class Settings:
     duckdb_memory: str
     duckdb_threads: int
     max_rows: int
+    max_image_bytes: int
+    max_image_pixels: int
+    worker_host: str
+    worker_port: int
+    worker_url: str
+    worker_device: str
+    worker_memory_bytes: int
+    worker_batch: int
+    worker_queue: int
+    worker_wait_ms: int
+    worker_threads: int
+    probes_per_minute: int
+    probe_in_flight: int
+    probe_items: int
+    load_concurrency: int
+    load_seconds: int
     log_level: str
 
     @property
@@ -102,6 +135,11 @@ class Settings:
     def api(self) -> str:
         """Base URL of the `api` process, without a trailing slash."""
         return (self.api_url or f"http://{self.api_host}:{self.api_port}").rstrip("/")
+
+    @property
+    def worker(self) -> str:
+        """Base URL of the `worker` process, without a trailing slash."""
+        return (self.worker_url or f"http://{self.worker_host}:{self.worker_port}").rstrip("/")
 
 
 def _read(setting: Setting, text: str) -> str | int | float:

@@ -11,6 +11,13 @@ WatchpointError
 ├── StoreError             the store cannot be opened or read
 │   ├── StoreLocked        another process owns it
 │   └── SchemaTooNew       the file was written by a newer version
+├── CheckpointError        weights cannot be loaded: a missing file, an architecture that is not supported
+├── OutOfMemory            507: a single request does not fit into the memory of the device
+├── TargetError            502: a deployment that was called did not answer as it should
+│   ├── TargetUnreachable  no connection, or it broke; may be tried again
+│   ├── TargetTimeout      504: no answer before the deadline
+│   ├── TargetBusy         503: it asked to come back later, or is still loading
+│   └── TargetRefused      it refused this request, and would refuse it again
 └── Unreachable            the api does not answer (monitor.client.reader)
 
 A message says what happened, the value, what is allowed, and what to do.
@@ -73,3 +80,41 @@ class StoreLocked(StoreError):
 
 class SchemaTooNew(StoreError):
     """The file was written by a newer version of Watchpoint."""
+
+
+class CheckpointError(WatchpointError):
+    """Weights cannot be loaded as they are."""
+
+    status = 503
+
+
+class OutOfMemory(WatchpointError):
+    """One request by itself does not fit into the memory of the device."""
+
+    status = 507
+
+
+class TargetError(WatchpointError):
+    """A deployment that was called did not answer as it should."""
+
+    status = 502
+
+
+class TargetUnreachable(TargetError):
+    """No connection, or it broke; the only kind that is worth an immediate retry."""
+
+
+class TargetTimeout(TargetError):
+    """No whole answer before the deadline."""
+
+    status = 504
+
+
+class TargetBusy(TargetError):
+    """The target asked to come back later, or is still loading."""
+
+    status = 503
+
+
+class TargetRefused(TargetError):
+    """The target refused this request, and would refuse it again."""

@@ -67,6 +67,7 @@ CHECKPOINT = (
     Key("weights_hash", str, "a hash with its algorithm, such as sha256:9f86d0", _matching(r"[a-z0-9-]+:\S{1,256}")),
     _choice("dtype", DTYPES),
     _choice("engine", ENGINES),
+    Key("trust_remote_code", bool),
     Key("description", str),
 )
 SLO = (
@@ -88,6 +89,8 @@ DEPLOYMENT = (
         VARIABLE,
         hidden=True,
     ),
+    Key("served_model", str, "the name that the server at url knows it by", NAME),
+    Key("api_name", str, "an endpoint of a Gradio app, such as /predict", _matching(r"/[A-Za-z0-9_/-]{1,64}")),
     Key("slo", dict, keys=SLO),
 )
 PATTERN = (

@@ -28,6 +28,7 @@ LAYERS = (
         "words",
         (
             "monitor/__init__.py",
+            "monitor/chat.py",
             "monitor/config.py",
             "monitor/errors.py",
             "monitor/fleet.py",
@@ -37,10 +38,17 @@ LAYERS = (
         libraries=(),
     ),
     Layer("maths", ("monitor/stats/",), ("words",), ("numpy", "scipy", "pandas")),
-    Layer("pictures", ("monitor/charts/",), ("words", "maths"), ("numpy", "scipy", "pandas", "plotly")),
+    Layer("pictures", ("monitor/charts/",), ("words", "maths"), ("numpy", "scipy", "pandas", "plotly", "PIL")),
     Layer(
         "storage",
-        ("monitor/store/", "monitor/ingest/", "monitor/importers/", "monitor/queries/"),
+        (
+            "monitor/store/",
+            "monitor/ingest/",
+            "monitor/importers/",
+            "monitor/queries/",
+            "monitor/inference/",
+            "monitor/runtimes/",
+        ),
         ("words", "maths"),
     ),
     Layer("client", ("monitor/client/",), ("words",)),
@@ -48,6 +56,7 @@ LAYERS = (
         "doors",
         (
             "monitor/api/",
+            "monitor/probe/",
             "monitor/cli.py",
             "monitor/__main__.py",
             "monitor/doors.py",
@@ -69,6 +78,9 @@ LAYERS = (
 ROOMS = {
     "duckdb": ("monitor/store/",),
     "streamlit": ("monitor/ui/", "pages/", "Home.py", "asgi_app.py"),
+    "torch": ("monitor/inference/", "monitor/demo/"),
+    "transformers": ("monitor/inference/", "monitor/demo/"),
+    "gradio_client": ("monitor/runtimes/",),
 }
 """Libraries that are imported in one place only."""
 
