@@ -40,8 +40,8 @@ class Checkpoint:
     weights_hash: str | None = None
     dtype: str | None = None
     engine: str | None = None
-    trust_remote_code: bool = False  # run Python that comes with the weights
     description: str = ""
+    trust_remote_code: bool = False  # run Python that comes with the weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ class Deployment:
     runtime: str = "openai"
     url: str | None = None
     key_env: str | None = None  # name of the environment variable that holds the key, never the key
+    slo: Slo = field(default_factory=Slo)
     served_model: str | None = None  # what an OpenAI-compatible server calls it; the checkpoint's id when missing
     api_name: str | None = None  # endpoint of a Gradio app, such as /predict
-    slo: Slo = field(default_factory=Slo)
 
 
 @dataclass(frozen=True, slots=True)
