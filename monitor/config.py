@@ -175,9 +175,32 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: str | i
     return Settings(**(values | overrides))
 
 
+def secret(name: str, environ: Mapping[str, str] | None = None) -> str:
+    """The key in the environment variable that a `key_env` of the fleet file names.
+
+    Raises ConfigError, which never repeats the value: it may be a key with a line break behind it.
+    """
+    value = (os.environ if environ is None else environ).get(name, "").strip()
+    if not value:
+        raise ConfigError(f"the environment variable {name} (key_env) is not set in this process, or is empty")
+    if not (value.isascii() and value.isprintable() and " " not in value):
+        raise ConfigError(
+            f"the environment variable {name} (key_env) holds characters that no key has; it is not shown"
+        )
+    return value
+
+
 def widen_websocket_headers() -> None:
     """Let the websockets library take 64 KiB header lines: with its 8 KiB, a visitor with many groups sees nothing."""
     os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", "65536")
+
+
+def set_up_arithmetic(threads: int) -> None:
+    """Before torch is imported: bound the threads of its libraries, and keep transformers from asking a hub."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the threads that prepare requests are enough
 
 
 def settings_table() -> str:

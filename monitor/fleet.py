@@ -22,7 +22,7 @@ from monitor.records import (
     RedactionPattern,
     Slo,
 )
-from monitor.toml_tables import Document, Key, check_table, read_document
+from monitor.toml_tables import Document, Key, check_table, dotted, read_document
 
 REDACTIONS = ("api_key", "email", "phone", "card")
 """The built-in patterns that the door knows; all are on unless switched off."""
@@ -57,6 +57,17 @@ ID = re.compile(r"[A-Za-z0-9._/:-]{1,128}")
 SHARE = "a share between 0 and 1, both excluded, such as 0.99"
 NAME = _matching(r"\S(.{0,254}\S)?")
 VARIABLE = _matching(r"(?!.*[A-Z0-9]{20})[A-Z_][A-Z0-9_]{0,63}")  # twenty without a break look like a key, not a name
+
+WORKER = "worker"
+"""Checkpoints that are asked in the worker without a deployment are called worker/ID, and logged as worker."""
+
+MEANT_FOR = {
+    "url": ("openai", "gradio"),
+    "key_env": ("openai", "gradio"),
+    "served_model": ("openai",),
+    "api_name": ("gradio",),
+}
+"""Keys of a deployment that only some runtimes read."""
 
 MODEL = (Key("description", str),)
 CHECKPOINT = (
@@ -114,6 +125,7 @@ def load_fleet(path: str | Path) -> Fleet:
     redaction = values.setdefault("redaction", {})
     _check_parents(document, values["checkpoints"])
     _check_targets(document, values["deployments"])
+    _check_runtimes(document, values["deployments"])
     _check_pattern_names(document, redaction)
     document.raise_problems()
     return _build(values, str(path))
@@ -160,6 +172,34 @@ def _check_targets(document: Document, deployments: Mapping[str, Mapping[str, An
         if "latency_target" in slo and "latency_ms" not in document.root["deployments"][id_]["slo"]:
             place = ("deployments", id_, "slo", "latency_target")
             document.report(place, f" = {slo['latency_target']:g}: needs latency_ms beside it, the slowest good answer")
+
+
+def _check_runtimes(document: Document, deployments: Mapping[str, Mapping[str, Any]]) -> None:
+    """What each runtime needs, and what has no meaning for it."""
+    for id_, keys in deployments.items():
+        place = ("deployments", id_)
+        written = document.root["deployments"][id_]  # a key whose value was refused is there all the same
+        if id_ == WORKER or id_.startswith(f"{WORKER}/"):
+            document.report(place, f": ids from {WORKER} on are of checkpoints in the worker; choose another one")
+        if "runtime" in written and "runtime" not in keys:
+            continue  # which one was meant is not known
+        runtime = keys.get("runtime", "openai")
+        for key, runtimes in MEANT_FOR.items():
+            if key in written and runtime not in runtimes:
+                meant = " and ".join(runtimes)
+                document.report((*place, key), f': is read for runtime {meant} only, not for "{runtime}"; leave it out')
+        for problem in _missing(document, written, runtime):
+            document.report(place, f": {problem}")
+
+
+def _missing(document: Document, deployment: Mapping[str, Any], runtime: str) -> Iterator[str]:
+    if runtime == "gradio" and "url" not in deployment:
+        yield 'url is missing; runtime "gradio" needs the address of the app'
+    if runtime == "openai" and "served_model" in deployment and "url" not in deployment:
+        yield "url is missing; served_model is a name that the server at url knows"
+    checkpoint = document.root.get("checkpoints", {}).get(deployment.get("checkpoint"))
+    if runtime == "local" and isinstance(checkpoint, dict) and "weights" not in checkpoint:
+        yield f'runtime "local" needs weights in {dotted(("checkpoints", deployment["checkpoint"]))}, a local folder'
 
 
 def _check_pattern_names(document: Document, redaction: Mapping[str, Any]) -> None:
@@ -218,7 +258,10 @@ def _describe(deployment: Deployment, checkpoint: Checkpoint) -> str:
     if slo.latency_ms is not None:
         goals.append(f"{slo.latency_target * 100:g} % within {slo.latency_ms:g} ms")
     key = f", key from {deployment.key_env}" if deployment.key_env else ""
-    where = f"{deployment.runtime} {deployment.url}{key}" if deployment.url else "no url, read from its log only"
+    if deployment.runtime == "local":
+        where = "answered by the worker"
+    else:
+        where = f"{deployment.runtime} {deployment.url}{key}" if deployment.url else "no url, read from its log only"
     return (
         f"  {deployment.id} ({deployment.environment}): {checkpoint.id} ({about}); {where}; {', '.join(goals)}; "
         f"no data after {slo.no_data_after_s} s"

@@ -115,10 +115,13 @@ def test_ids_may_be_hub_ids_in_quotes(tmp_path: Path) -> None:
 
 def test_the_example_file_is_valid_and_described() -> None:
     described = describe_fleet(load_fleet(ROOT / "watchpoint.example.toml"))
-    assert "2 models, 3 checkpoints, 2 deployments" in described
+    assert "2 models, 3 checkpoints, 4 deployments" in described
     assert "chat-prod (production): support-chat-step-900" in described
     assert "99.5 % without error, 95 % within 2000 ms" in described
     assert "key from CHAT_PROD_KEY" in described
+    assert "no url, read from its log only" in described
+    assert "gradio http://127.0.0.1:7860" in described
+    assert "answered by the worker" in described
     assert "not deployed: support-chat-step-600" in described
 
 
@@ -211,6 +214,87 @@ def test_one_mistake_is_one_line_that_says_where_and_what_is_allowed(
     found = [problem for problem in problems(tmp_path, GOOD.replace(line, mistake, 1)) if said in problem]
     assert len(found) == 1
     assert found[0].startswith(said)
+
+
+DEPLOYED = """\
+[models.m]
+[checkpoints.bare]
+model = "m"
+[checkpoints."with.weights"]
+model = "m"
+weights = "weights/c"
+trust_remote_code = true
+[deployments.d]
+"""
+
+LOCAL = 'checkpoint = "with.weights"\nruntime = "local"\n'
+GRADIO = 'checkpoint = "bare"\nruntime = "gradio"\n'
+ADDRESS = 'url = "http://127.0.0.1:7860"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "deployment"),
+    [
+        (LOCAL, Deployment("d", "with.weights", "m", runtime="local")),
+        (
+            GRADIO + ADDRESS + 'api_name = "/ask"\nkey_env = "K"\n',
+            Deployment("d", "bare", "m", runtime="gradio", url="http://127.0.0.1:7860", key_env="K", api_name="/ask"),
+        ),
+        (
+            'checkpoint = "bare"\nserved_model = "org/m"\n' + ADDRESS,
+            Deployment("d", "bare", "m", url="http://127.0.0.1:7860", served_model="org/m"),
+        ),
+    ],
+)
+def test_each_runtime_has_its_keys(tmp_path: Path, keys: str, deployment: Deployment) -> None:
+    fleet = load_fleet(write(tmp_path, DEPLOYED + keys))
+    assert fleet.deployments == {"d": deployment}
+    assert fleet.checkpoints["with.weights"].trust_remote_code
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            LOCAL + ADDRESS,
+            '11: deployments.d.url: is read for runtime openai and gradio only, not for "local"; leave it o',
+        ),
+        (LOCAL + 'key_env = "K"\n', "11: deployments.d.key_env: is read for runtime openai and gradio only"),
+        (
+            LOCAL + 'served_model = "m"\n',
+            '11: deployments.d.served_model: is read for runtime openai only, not for "local"',
+        ),
+        (
+            LOCAL.replace("with.weights", "bare"),
+            '8: deployments.d: runtime "local" needs weights in checkpoints.bare, a local folder',
+        ),
+        (GRADIO, '8: deployments.d: url is missing; runtime "gradio" needs the address of the app'),
+        (GRADIO + ADDRESS + 'served_model = "m"\n', "12: deployments.d.served_model: is read for runtime openai only"),
+        (
+            'checkpoint = "bare"\napi_name = "/ask"\n' + ADDRESS,
+            '10: deployments.d.api_name: is read for runtime gradio only, not for "openai"',
+        ),
+        (
+            'checkpoint = "bare"\nserved_model = "m"\n',
+            "8: deployments.d: url is missing; served_model is a name that the server at url knows",
+        ),
+        (
+            'checkpoint = "bare"\nruntime = "gardio"\napi_name = "/ask"\n',
+            '10: deployments.d.runtime = "gardio": must be',
+        ),
+        (
+            GRADIO + ADDRESS + 'api_name = "ask"\n',
+            '12: deployments.d.api_name = "ask": must be an endpoint of a Gradio',
+        ),
+        (
+            'checkpoint = "bare"\n[deployments."worker/x"]\ncheckpoint = "bare"\n',
+            '10: deployments."worker/x": ids from worker on are of checkpoints in the worker; choose another one',
+        ),
+    ],
+)
+def test_what_a_runtime_lacks_or_does_not_read_is_one_line(tmp_path: Path, keys: str, said: str) -> None:
+    (found,) = problems(tmp_path, DEPLOYED + keys)
+    assert found.startswith(said)
 
 
 def test_an_unknown_id_is_answered_with_the_known_ones(tmp_path: Path) -> None:
