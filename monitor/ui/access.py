@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-PERMISSIONS = ("read", "read_text")
-"""Numbers and charts; and the raw texts of requests, which can hold personal data."""
+PERMISSIONS = ("read", "read_text", "probe")
+"""Numbers and charts; the raw texts of requests, which can hold personal data; and asking deployed models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,16 @@ def guard(permission: str) -> Identity:
         st.error(f"{who.name} does not have the permission `{permission}` that this page needs.", title="Not allowed")
         st.stop()
     return who
+
+
+def visitor() -> Identity:
+    """Who is looking, for what is done in their name; the page has been guarded by then."""
+    return _visitor()
+
+
+def may(permission: str) -> bool:
+    """Whether the visitor holds a permission that a part of a page needs."""
+    return permission in _visitor().permissions
 
 
 def _visitor() -> Identity:

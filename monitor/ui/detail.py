@@ -1,4 +1,7 @@
-"""One request in full: what was asked and answered, where the time went, everything else that was logged."""
+"""One request in full: what was asked and answered, where the time went, everything else that was logged.
+
+From here it is opened in the probe, which asks the same again.
+"""
 
 import json
 from contextlib import suppress
@@ -10,7 +13,12 @@ import streamlit as st
 
 from monitor.charts import words
 from monitor.charts.waterfall import phases, request_waterfall
-from monitor.ui import text
+from monitor.ui import access, text
+from monitor.ui.probe import pictures
+from monitor.ui.probe.reproduce import media_of
+
+PROBE_FILE = "pages/ops/probe.py"
+MOST_PICTURES = 8
 
 HEAD = (
     "deployment",
@@ -35,6 +43,8 @@ def draw_request(request: dict[str, Any], utc: bool) -> None:
             color="red" if failed else "green",
         )
         st.markdown(f"**{text.moment(request['ts'], utc)}** · `{request['event_id']}`")
+        if access.may("probe"):
+            _links(request)
     if failed:
         st.error(
             text.plain(request.get("error_message") or "The log has no message."),
@@ -42,7 +52,7 @@ def draw_request(request: dict[str, Any], utc: bool) -> None:
         )
     _timing(request)
     _texts(request)
-    _media(request.get("media"))
+    _media(request)
     _facts(request, utc)
     with st.expander("Raw JSON", icon=":material/data_object:"):
         st.json(as_json(request))
@@ -68,13 +78,46 @@ def _texts(request: dict[str, Any]) -> None:
                 st.caption("Cut at the limit of the door; the rest was not kept.")
 
 
-def _media(media: Any) -> None:
-    """Pictures are known by hash and size only: the bytes stay where the model server keeps them."""
-    if media is not None and len(media):
-        st.header("Media", anchor=False)
-        order = ["mime", "width", "height", "bytes", "sha256", "uri"]
-        found = pd.DataFrame(list(media)).dropna(axis="columns", how="all")
-        st.dataframe(found, hide_index=True, column_order=order, placeholder="", alt="Media of this request")
+def _links(request: dict[str, Any]) -> None:
+    """To the probe with this request filled in, and to the run that a probe belongs to."""
+    at = request["ts"].isoformat().replace("+00:00", "Z")
+    st.page_link(
+        PROBE_FILE,
+        label="Open in probe",
+        icon=":material/experiment:",
+        query_params={"request": str(request["event_id"]), "at": at},
+        help="Ask the same again, of the checkpoint that answered and of another one",
+    )
+    if request["source"] == "probe" and words.known(request.get("session_id")):
+        st.page_link(
+            PROBE_FILE,
+            label="Its run",
+            icon=":material/list_alt:",
+            query_params={"run": str(request["session_id"])},
+            help="The probe run that this answer belongs to",
+        )
+
+
+def _media(request: dict[str, Any]) -> None:
+    """Pictures that the media store has, and what is known of all of them: it keeps only what was sent to it."""
+    media = media_of(request)
+    if not media:
+        return
+    st.header("Media", anchor=False)
+    hashes = [str(one["sha256"]) for one in media if words.known(one.get("sha256"))]
+    kept = {sha256: pictures.shown(sha256, pictures.SMALL) for sha256 in hashes[:MOST_PICTURES]}
+    with st.container(horizontal=True, gap="small"):
+        for place, sha256 in enumerate(hashes[:MOST_PICTURES]):
+            if (picture := kept[sha256]) is not None:
+                st.image(
+                    picture, width=200, output_format="PNG", alt=f"Image {place + 1} of the request ({sha256[:8]})"
+                )
+    gone = sum(picture is None for picture in kept.values()) + len(media) - len(hashes)
+    if gone:
+        st.caption(f"{gone} of {len(media)} not in the media store: the bytes are where the model server keeps them.")
+    order = ["mime", "width", "height", "bytes", "sha256", "uri"]
+    found = pd.DataFrame(media).dropna(axis="columns", how="all")
+    st.dataframe(found, hide_index=True, column_order=order, placeholder="", alt="Media of this request")
 
 
 def _facts(request: dict[str, Any], utc: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from monitor.ui import cards, comparison, detail, firststart, rejects, requestlist, states  # noqa: F401  loaded at start
+from monitor.ui.probe import ask, batch, load, runs  # noqa: F401  loaded at start
 
 MARK, WORDMARK = (str(Path(__file__).with_name(name)) for name in ("mark.svg", "wordmark.svg"))
 
@@ -34,11 +35,18 @@ HEALTH = PageRecord(
 REQUESTS = PageRecord(
     "pages/ops/requests.py", "requests", "Requests", ":material/list_alt:", "Single requests: filter, search, open one."
 )
+PROBE = PageRecord(
+    "pages/ops/probe.py",
+    "probe",
+    "Live probe",
+    ":material/experiment:",
+    "Ask deployments and checkpoints: one question, a batch, or under load.",
+)
 REJECTED = PageRecord(
     "pages/ops/rejected.py", "rejected", "Rejected", ":material/block:", "Events that the door refused, and why."
 )
 
-PAGES = (FLEET, HEALTH, REQUESTS, REJECTED)
+PAGES = (FLEET, HEALTH, REQUESTS, PROBE, REJECTED)
 
 
 def navigation() -> st.Page:
