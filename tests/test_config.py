@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import CHOICES, SETTINGS, Settings, load_settings, settings_table
+from monitor.config import CHOICES, SETTINGS, Settings, load_settings, secret, settings_table
 from monitor.errors import ConfigError
 
 
@@ -70,3 +70,16 @@ def test_the_table_of_the_readme_has_one_line_a_setting() -> None:
     lines = settings_table().splitlines()
     assert len(lines) == 2 + len(SETTINGS)
     assert "| `WATCHPOINT_API_PORT` | `8600` | port of `api` |" in lines
+
+
+def test_a_secret_is_read_without_the_line_break_behind_it() -> None:
+    assert secret("CHAT_KEY", {"CHAT_KEY": " sk-1\n"}) == "sk-1"
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"CHAT_KEY": ""}, {"CHAT_KEY": "sk-1 hunter2"}, {"CHAT_KEY": "sk-1\r\nhunter2"}]
+)
+def test_a_secret_that_is_missing_or_malformed_is_named_and_never_shown(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"^the environment variable CHAT_KEY \(key_env\)") as caught:
+        secret("CHAT_KEY", environ)
+    assert "hunter2" not in str(caught.value)

@@ -1,7 +1,6 @@
 """The `api` process: door, queries, health and metrics over HTTP. It owns the store; nothing else opens the file."""
 
 import asyncio
-import ipaddress
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,9 +19,14 @@ import monitor
 from monitor.api import docs
 from monitor.api.formats import FORMATS, choose, render
 from monitor.api.maintenance import maintain
+from monitor.api.media import add_media
 from monitor.api.metrics import Metrics
+from monitor.api.probes import add_probes
+from monitor.api.receive import Reading, announced, read_body
 from monitor.config import Settings
-from monitor.errors import BadInput, ConfigError, Overloaded, TooLarge, WatchpointError
+from monitor.errors import BadInput, Overloaded, WatchpointError
+from monitor.probe.limits import LIMITS, Limits
+from monitor.probe.service import Probes
 from monitor.queries import QUERIES, Ask, Query, ask
 from monitor.store.owner import StoreOwner
 
@@ -33,32 +37,22 @@ IN_THREAD_BYTES = 256 * 1024
 
 READY_LAG_S = 60.0
 
+SMALLER = "send smaller batches, or raise WATCHPOINT_MAX_BODY_BYTES"
+
 _encode = msgspec.json.Encoder().encode
 
 
-def check_listen(host: str) -> None:
-    """Refuse an address beyond loopback: there is no authentication yet that would protect it."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigError(
-            f"refusing to listen on {host!r}: without authentication only loopback (127.0.0.1, ::1, localhost) is "
-            "allowed; "
-            "put an authenticating proxy on this machine in front of it"
-        )
-
-
-def create_app(settings: Settings, owner: StoreOwner) -> FastAPI:
+def create_app(settings: Settings, owner: StoreOwner, limits: Limits = LIMITS) -> FastAPI:
     """The ASGI application; it starts and stops the owner with its lifespan."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(owner.start)
-        app.state.metrics = Metrics(owner)
+        app.state.probes = Probes(owner, settings, limits)
+        app.state.metrics = Metrics(owner, app.state.probes)
         log.info("api is ready", url=settings.api, data=settings.data_dir, deployments=len(owner.fleet.deployments))
         yield
+        await app.state.probes.stop()
         await run_in_threadpool(owner.stop)
         log.info("api stopped, spool drained")
 
@@ -71,6 +65,8 @@ def create_app(settings: Settings, owner: StoreOwner) -> FastAPI:
     _add_door(app, settings, owner)
     for found in QUERIES.values():
         _add_query(app, owner, settings, found)
+    add_media(app, settings, owner)
+    add_probes(app, settings, limits, lambda: app.state.probes)
     _add_operations(app, owner)
     return app
 
@@ -94,28 +90,19 @@ def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 def _add_door(app: FastAPI, settings: Settings, owner: StoreOwner) -> None:
-    reading = 0  # bytes of bodies in memory that are not yet in the spool's queue
+    reading = Reading(settings.max_pending_bytes)  # bodies in memory that are not yet in the spool's queue
 
     async def post_predictions(request: Request) -> Response:
-        nonlocal reading
         began, status = time.perf_counter(), 500
-        announced = _announced(request, settings.max_body_bytes)
-        if reading + announced > settings.max_pending_bytes:
-            app.state.metrics.requests.labels(429).inc()
-            raise Overloaded(
-                f"{reading} bytes of other requests are being read, at most {settings.max_pending_bytes} may; retry",
-                1,
-            )
-        reading += announced
         try:
-            response = await _accept(request, settings, owner, app.state.metrics)
+            with reading.hold(announced(request, settings.max_body_bytes, SMALLER)):
+                response = await _accept(request, settings, owner, app.state.metrics)
             status = response.status_code
             return response
         except WatchpointError as error:
             status = error.status
             raise
         finally:
-            reading -= announced
             app.state.metrics.requests.labels(status).inc()
             app.state.metrics.door_seconds.observe(time.perf_counter() - began)
 
@@ -129,20 +116,8 @@ def _add_door(app: FastAPI, settings: Settings, owner: StoreOwner) -> None:
     )
 
 
-def _announced(request: Request, limit: int) -> int:
-    """Bytes that a body says it has; a chunked one may turn out as large as the limit."""
-    text = request.headers.get("content-length", "")
-    if not text.isdigit():
-        return limit
-    if int(text) > limit:
-        raise TooLarge(
-            f"the body is {text} bytes; allowed are {limit}; send smaller batches, or raise WATCHPOINT_MAX_BODY_BYTES"
-        )
-    return int(text)
-
-
 async def _accept(request: Request, settings: Settings, owner: StoreOwner, metrics: Metrics) -> Response:
-    body = await _read(request, settings.max_body_bytes)
+    body = await read_body(request, settings.max_body_bytes, SMALLER)
     key = request.headers.get("idempotency-key", "")
     if len(key) > 255:
         raise BadInput(f"Idempotency-Key has {len(key)} characters; allowed are 255")
@@ -174,18 +149,6 @@ def _dedupe(request: Request) -> bool:
     if asked not in (None, "event_id"):
         raise BadInput(f"dedupe is {asked!r}: allowed is event_id, or leave it out")
     return asked is not None
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise TooLarge(
-                f"the body is larger than {limit} bytes; send smaller batches, or raise WATCHPOINT_MAX_BODY_BYTES"
-            )
-        parts.append(part)
-    return b"".join(parts)
 
 
 # -- queries

@@ -6,12 +6,14 @@ import msgspec
 
 from monitor.ingest.door import Answer
 from monitor.ingest.event import Event
+from monitor.probe.bodies import Batch, Load, Probe
 from monitor.queries import Query
 
 DESCRIPTION = """Watches deployed model checkpoints from their logged predictions.
 
-Post predictions to `/api/v1/predictions`; everything that the pages show comes from `/api/v1/queries/...`,
-as JSON, CSV, Parquet or Arrow by `Accept` or `format=`. Errors are `{"error": "what happened, and what to do"}`."""
+Post predictions to `/api/v1/predictions`, images to `/api/v1/media`, and questions for deployments to `/api/v1/probes`;
+everything that the pages show comes from `/api/v1/queries/...`, as JSON, CSV, Parquet or Arrow by `Accept` or
+`format=`. Errors are `{"error": "what happened, and what to do"}`."""
 
 _ERROR: dict[str, Any] = {
     "content": {
@@ -81,6 +83,40 @@ def _inline(schema: Any, parts: dict[str, Any]) -> Any:
             return _inline(parts[schema["$ref"].rsplit("/", 1)[1]], parts)
         return {key: _inline(value, parts) for key, value in schema.items()}
     return [_inline(item, parts) for item in schema] if isinstance(schema, list) else schema
+
+
+def _bodies(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
+    """A JSON body of one of these kinds."""
+    schemas, parts = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    inline = [_inline(schema, parts) for schema in schemas]
+    schema = inline[0] if len(inline) == 1 else {"oneOf": inline}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+PROBE_BODY = _bodies(Probe)
+RUN_BODY = _bodies(Batch, Load)
+MEDIA_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+MEDIA_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "no image that can be read", **_ERROR},
+    404: {"description": "no such image is kept", **_ERROR},
+    413: {"description": "too many bytes or pixels", **_ERROR},
+    415: {"description": "a Content-Type that is not read", **_ERROR},
+    429: {"description": "a bound is reached; Retry-After says when to send again", **_ERROR},
+    507: {"description": "the disk is full", **_ERROR},
+}
+PROBE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "a body that is not allowed", **_ERROR},
+    404: {"description": "a target, image or run that does not exist", **_ERROR},
+    413: {"description": "the body, or the images of one question, are too large", **_ERROR},
+    415: {"description": "a Content-Type that is not read", **_ERROR},
+    429: {"description": "too many probes; Retry-After says when to try again", **_ERROR},
+    503: {"description": "the store cannot be written", **_ERROR},
+}
 
 
 def query_parameters(found: Query) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
+
 from monitor.chat import Generation, Image, Message
 from monitor.runtimes.calls import Calls
 from monitor.runtimes.failures import Failure, Place
@@ -71,7 +73,7 @@ class Request:
         return any(not isinstance(message["content"], str) for message in self.body["messages"])
 
     def _encoded(self) -> bytes:
-        return json.dumps(self.body, ensure_ascii=False, default=_data_url, separators=(",", ":")).encode()
+        return orjson.dumps(self.body, default=_data_url, option=orjson.OPT_PASSTHROUGH_DATACLASS)
 
     def without(self, failure: Failure, place: Place, calls: Calls) -> "Request | None":
         """The request without the fields that the server complains about; None where it complains about others."""

@@ -1,4 +1,4 @@
-"""Backup and restore: a consistent copy of store, spool and archive, taken while running, and its way back.
+"""Backup and restore: a consistent copy of store, spool, archive and images, taken while running, and its way back.
 
 `copy_store` is called by the writing thread of the store owner, `restore` by the command line while there is no owner.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from monitor.errors import BadInput, StoreError
 from monitor.ingest.spool import write_durably
 from monitor.store.database import FILE, Connection, copy_file, open_database, schema_version
+from monitor.store.media import FOLDER as MEDIA
 
 MANIFEST = "backup.json"
 SALT = "user.salt"
@@ -42,9 +43,24 @@ def copy_store(con: Connection, data: Path, target: Path) -> dict[str, Any]:
                 shutil.copytree(data / folder, target / folder, ignore=UNFINISHED)
         shutil.copyfile(data / SALT, target / SALT)
     except OSError as error:
-        raise StoreError(f"the backup into {target} was cut short: {error}; take it again into a new folder") from None
+        raise _cut_short(target, error) from None
     rows = con.execute("select count(*) from predictions").fetchall()[0][0]
     return {"schema_version": schema_version(con), "predictions": rows}
+
+
+def copy_media(data: Path, target: Path) -> None:
+    """The images, while new ones may come and old ones may go."""
+    for path in sorted((data / MEDIA).glob("??/*")):
+        if path.name.endswith(".part"):
+            continue
+        copy = target / MEDIA / path.parent.name / path.name
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _cut_short(target, error) from None
 
 
 def write_manifest(target: Path, facts: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -83,6 +99,10 @@ def restore(source: Path, data: Path, now: datetime) -> dict[str, Any]:
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
+
+
+def _cut_short(target: Path, error: OSError) -> StoreError:
+    return StoreError(f"the backup into {target} was cut short: {error}; take it again into a new folder")
 
 
 def _files(folder: Path) -> dict[str, dict[str, Any]]:

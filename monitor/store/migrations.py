@@ -78,6 +78,22 @@ MIGRATIONS = (
         create table facts (name varchar primary key, value varchar not null);
         """,
     ),
+    Migration(
+        2,
+        "runs of probes",
+        """
+        create table probe_runs (
+            run varchar primary key, kind varchar not null,
+            name varchar not null, visitor varchar not null, state varchar not null,
+            started_at timestamp not null, ended_at timestamp, updated_at timestamp not null,
+            targets varchar[] not null, total integer not null, done integer not null, failed integer not null,
+            from_request varchar, spec json not null, result json, problem varchar
+        );
+        """,
+    ),
 )
 """`error_type` in counts is '' for a success, and the id and message of the last request are kept for errors; unknown
-models, checkpoints and environments are ''."""
+models, checkpoints and environments are ''.
+
+A run of a probe has the kind single, batch or load and the state running, done, cancelled, failed or interrupted; its
+answers are predictions of source `probe` whose session_id is the run. `done` counts those that failed, too."""

@@ -21,12 +21,13 @@ from monitor.errors import StoreError
 from monitor.ingest.door import REMEMBERED_KEYS, Door, Keys
 from monitor.ingest.event import Row
 from monitor.ingest.normalise import EventIds, Normaliser
-from monitor.ingest.redact import build_redactor
+from monitor.ingest.redact import Redactor, build_redactor
 from monitor.ingest.spool import Spool, read_trailers
 from monitor.records import Fleet
-from monitor.store import archive, backup
-from monitor.store.database import FILE, Connection, open_database, transaction
+from monitor.store import archive, backup, probes
+from monitor.store.database import FILE, Connection, naive, open_database, transaction
 from monitor.store.folder import lock_folder, read_salt
+from monitor.store.media import MediaStore
 from monitor.store.writer import Writer
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class StoreOwner:
     def __init__(self, settings: Settings, fleet: Fleet, clock: Callable[[], datetime] = utc_now) -> None:
         self.settings, self.fleet, self.clock = settings, fleet, clock
         self.running = False
+        self.media = MediaStore(settings.data, settings.max_image_bytes, settings.max_image_pixels)
 
     # -- life
 
@@ -90,6 +92,7 @@ class StoreOwner:
     def _prepare(self) -> None:
         settings, data = self.settings, self.settings.data
         self._know_slos()
+        probes.interrupt_runs(self._writer.con, self.clock())
         self.spool = Spool(
             data / "spool",
             segment_bytes=settings.segment_bytes,
@@ -145,6 +148,11 @@ class StoreOwner:
 
     # -- for doors and jobs
 
+    @property
+    def redactor(self) -> Redactor:
+        """What hides secrets in every text that is written."""
+        return self._redactor
+
     def run(self, work: Callable[[Connection], T]) -> "Future[T]":
         """Have the writing thread do `work(con)` between two loads."""
         return self._writer.run(work)
@@ -181,17 +189,22 @@ class StoreOwner:
             self._writer.roll_all()
             moved = archive.expire_raw(con, files, cutoff, now, keep_files=keep_files)
             self._forget_lost_days(con)
+            if not keep_files:
+                probes.forget_runs(con, naive(cutoff))
             archive.expire_rollups(con, now, settings.rollup_days, settings.idempotency_hours)
             archive.compact_archive(con, files, now)
             con.execute("force checkpoint")  # waits where readers are just coming or going
             return moved
 
-        return self.run(work).result()
+        moved = self.run(work).result()
+        self.media.expire(cutoff.timestamp())
+        return moved
 
     def back_up(self, target: Path) -> dict[str, Any]:
         """A consistent copy of everything into an empty folder, while running; returns what was copied."""
         self.spool.seal().result()
         facts = self.run(lambda con: backup.copy_store(con, self.settings.data, target)).result()
+        backup.copy_media(self.settings.data, target)  # loading goes on meanwhile: these files never change
         return backup.write_manifest(target, facts, self.clock())
 
     # -- details
