@@ -1,8 +1,9 @@
 """How often the statistics are right: coverage, false alarms and delays, by simulation with fixed seeds.
 
-`python -m bench.stats` prints the table of docs/statistics.md in a few seconds; a test holds the two together.
+`python -m bench.stats` prints the table of docs/statistics.md in some seconds; a test holds the two together.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +20,9 @@ from monitor.stats.band import band, compare_interval_to_band, compare_to_band
 from monitor.stats.burn import StateSeries, runs, state_series
 from monitor.stats.difference import mean_interval, mover_difference, verdict
 from monitor.stats.intervals import Interval, newcombe_difference, poisson_rate_interval, wilson_arrays
+from monitor.stats.knee import knee
+from monitor.stats.paired import mcnemar_midp, paired_difference
+from monitor.stats.signed_rank import paired_ratio
 
 DAY = 1440  # minutes
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,6 +156,84 @@ def bands(rng: Rng) -> list[Figure]:
     ]
 
 
+def paired_shares(rng: Rng) -> list[Figure]:
+    """Coverage of the interval for the same items, and how often a difference without reason is shown."""
+    figures = []
+    method = "paired difference of shares: Tango, covers the truth"
+    cases = (
+        (20, 0.9, 0.9, 0.6),
+        (50, 0.9, 0.9, 0.0),
+        (50, 0.7, 0.9, 0.3),
+        (200, 0.95, 0.99, 0.3),
+        (200, 0.6, 0.8, 0.5),
+    )
+    for n, a, b, correlation in cases:
+        counts = _pairs(rng, n, a, b, correlation, 2_000)
+        covered = _coverage([_paired_interval(int(only_b), int(only_a), n) for only_a, only_b in counts], b - a)
+        case = f"{a:g} and {b:g} right, correlation {correlation:g}, n = {n}"
+        figures.append(Figure(method, case, "95 % on average", covered))
+    for n, p in ((50, 0.9), (200, 0.9), (200, 0.98)):
+        counts = _pairs(rng, n, p, p, 0.5, 4_000)
+        shown = np.mean([_parted(int(only_a), int(only_b), n) for only_a, only_b in counts])
+        case = f"{p:g} right both, correlation 0.5, n = {n}"
+        figures.append(Figure("paired difference of shares: verdict, shows one", case, "at most 5 %", float(shown)))
+    return figures
+
+
+def _parted(only_a: int, only_b: int, n: int) -> bool:
+    """As the query `probe_comparison` judges."""
+    shown = verdict(*_paired_interval(only_b, only_a, n)) in ("b_lower", "b_higher")
+    return shown and mcnemar_midp(only_b, only_a) < 0.05
+
+
+_paired_interval = functools.cache(paired_difference)  # the same few counts come again and again
+
+
+def _pairs(rng: Rng, n: int, a: float, b: float, correlation: float, times: int) -> NDArray[np.int64]:
+    """How many of n items only a, and only b, got right; one row each time."""
+    both = a * b + correlation * math.sqrt(a * (1 - a) * b * (1 - b))
+    counts: NDArray[np.int64] = rng.multinomial(n, [both, a - both, b - both, 1 - a - b + both], times)[:, 1:3]
+    return counts
+
+
+def paired_ratios(rng: Rng) -> list[Figure]:
+    """Coverage of the interval of a paired ratio of latencies: noise of several shapes around a true median ratio."""
+    shapes: list[tuple[str, Callable[[int], NDArray[np.float64]]]] = [
+        ("even noise of 20 %", lambda n: rng.normal(0, 0.2, n)),
+        ("one in ten three times as slow", lambda n: rng.normal(0, 0.1, n) + math.log(3) * (rng.random(n) < 0.1)),
+        ("heavy tails on both sides", lambda n: 0.1 * rng.standard_t(2, n)),
+    ]
+    figures = []
+    for name, noise in shapes:
+        large = noise(1_000_000)  # the truth: the median of the mean of two
+        truth = 1.2 * math.exp(float(np.median(large[::2] + large[1::2])) / 2)
+        for n in (10, 200):
+            items = [rng.lognormal(6, 1, n) for _ in range(500)]
+            intervals = [paired_ratio(1.2 * a * np.exp(noise(n)), a)[1] for a in items]
+            method = "paired ratio of latencies: signed ranks, covers the truth"
+            figures.append(Figure(method, f"{name}, n = {n}", "95 %", _coverage(intervals, truth)))
+    return figures
+
+
+def knees(rng: Rng) -> list[Figure]:
+    """How often the knee of a load curve is found at the right step, with noise at each."""
+    c = np.array([1, 2, 4, 8, 16], dtype=float)
+    curves: list[tuple[str, NDArray[np.float64], int | None]] = [
+        ("full from 4 on", np.minimum(c, 4), 2),
+        ("half of the most at 4", c / (4 + c), 2),
+        ("one at a time", np.ones(5), 0),
+        ("in proportion, no knee", c, None),
+        ("68 % more with each doubling, no knee", c**0.75, None),
+    ]
+    figures = []
+    for name, curve, expected in curves:
+        for noise in (0.03, 0.1):
+            found = [knee(c, curve * np.exp(rng.normal(0, noise, c.size))) for _ in range(2_000)]
+            case = f"{name}, noise of {100 * noise:g} %"
+            figures.append(Figure("knee: at the right one of 1, 2, 4, 8, 16", case, "-", found.count(expected) / 2_000))
+    return figures
+
+
 def _series(n: NDArray[np.int64], bad: NDArray[np.int64]) -> StateSeries:
     minutes = np.datetime64(START.replace(tzinfo=None), "m") + np.arange(n.size)
     now = START + timedelta(minutes=n.size)
@@ -214,6 +296,9 @@ STUDIES = (
     bands,
     false_states,
     delays,
+    paired_shares,
+    paired_ratios,
+    knees,
 )
 
 

@@ -13,12 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 from monitor.config import Settings, load_settings
 from monitor.fleet import load_fleet
 from monitor.records import Fleet
 from monitor.store.owner import StoreOwner
+
+# How long an example takes says more about the machine's other work than about the code.
+hypothesis.settings.register_profile("watchpoint", deadline=None)
+hypothesis.settings.load_profile("watchpoint")
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

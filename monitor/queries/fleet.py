@@ -14,7 +14,7 @@ from monitor.queries.health import REFERENCE_SHIFT
 from monitor.queries.latency import Cells, Covered, histograms
 from monitor.queries.registry import ALL, Ask, Moment, Names, Reference, Source, query
 from monitor.queries.window import ceil, floor
-from monitor.records import Deployment, Slo
+from monitor.records import STATES, Deployment, Slo
 from monitor.stats.band import compare_interval_to_band
 from monitor.stats.burn import StateSeries, burn_over, reason_at, runs, state_series, state_since
 from monitor.stats.burn_rules import budget_left
@@ -299,7 +299,7 @@ def _state(series: StateSeries | None, seen: Seen) -> dict[str, Any]:
             f"nothing came since {seen.last_seen:%Y-%m-%d %H:%M} UTC" if seen.last_seen else "no request has come yet"
         )
         return {"state": "no_data", "state_reason": when, "since": seen.last_seen}
-    state = str(series.states[-1])
+    state = STATES[series.codes[-1]]
     return {
         "state": state,
         "state_reason": reason_at(series),
@@ -320,6 +320,7 @@ def _signals(figures: _Figures, pair: tuple[str, str]) -> dict[str, Any]:
     rate_low, rate_high = poisson_rate_interval(n, seconds)
     cells = figures.cells.get(pair)
     p95_low, p95_high = cells.interval(0.95) if cells else (math.nan, math.nan)
+    p50, p95 = cells.quantiles((0.5, 0.95)) if cells else (None, None)
     return {
         "n": n,
         "errors": errors,
@@ -331,8 +332,8 @@ def _signals(figures: _Figures, pair: tuple[str, str]) -> dict[str, Any]:
         "rate_high": rate_high,
         "tokens_out_per_s": traffic["tokens_out"] / seconds if traffic["tokens_out"] is not None else None,
         "n_latency": cells.total if cells else 0,
-        "p50_ms": cells.quantile(0.5) if cells else None,
-        "p95_ms": cells.quantile(0.95) if cells else None,
+        "p50_ms": p50,
+        "p95_ms": p95,
         "p95_low_ms": _known(p95_low),
         "p95_high_ms": _known(p95_high),
         **{

@@ -31,7 +31,11 @@ class Cells:
         return int(self.counts.sum())
 
     def quantile(self, q: float) -> float:
-        return float(histogram.quantiles(self.indices, self.counts, [q])[0])
+        return self.quantiles([q])[0]
+
+    def quantiles(self, qs: Sequence[float]) -> list[float]:
+        found: list[float] = histogram.quantiles(self.indices, self.counts, qs).tolist()
+        return found
 
     def interval(self, q: float) -> Interval:
         return histogram.quantile_interval(self.indices, self.counts, q)
@@ -127,9 +131,9 @@ def latency_quantiles(
     """
     window = covered(ask, start, end)
     rows = [
-        (key, q, cells.quantile(q), *map(_finite, cells.interval(q)), cells.total)
+        (key, q, value, *map(_finite, cells.interval(q)), cells.total)
         for key, cells in histograms(ask, window, by, keys, source, metric).items()
-        for q in QUANTILES
+        for q, value in zip(QUANTILES, cells.quantiles(QUANTILES), strict=True)
     ]
     kinds = [pa.string(), *[pa.float64()] * 4, pa.int64()]
     return _table(["key", "quantile", "value_ms", "low_ms", "high_ms", "n"], kinds, rows, window)

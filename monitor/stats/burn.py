@@ -43,6 +43,7 @@ CHANCE_Z = 1.645  # a short window below the limit by chance: one time in twenty
 
 Minutes = NDArray[np.datetime64]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,14 +51,19 @@ class StateSeries:
     """State and rule of every minute, with the cumulated counts that its reasons are read from."""
 
     minutes: Minutes  # datetime64[m], start of each minute; the state is the one at its end
-    states: NDArray[np.str_]  # of STATES
+    codes: NDArray[np.int8]  # positions in STATES: numbers are compared many times faster than texts
     fired: Ints  # position in BURN_RULES, -1 for none
     fired_objective: Ints  # position in `totals`, -1 for none
     totals: dict[str, tuple[Ints, Ints]]  # objective -> cumulated (bad, n), each one longer than the grid
     silence_s: Ints  # since the last request; -1 before the first
-    silence_limit_s: NDArray[np.float64]
+    silence_limit_s: Floats  # where it outlasted `no_data_after_s`; else that
     slo: Slo
     now: datetime
+
+    @property
+    def states(self) -> NDArray[np.str_]:
+        """The state of every minute, one of STATES."""
+        return np.array(STATES)[self.codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +92,23 @@ def state_series(
     """
     _check_grid(minutes, n, bad_availability, n_latency, bad_latency)
     grid = minutes.astype("datetime64[m]")
-    known = int(np.searchsorted(grid, _naive(now, "us"), side="left"))
+    known = _begun(grid, now)
     totals = {"availability": (_cumulated(bad_availability[:known]), _cumulated(n[:known]))}
     if slo.latency_ms is not None:
         totals["latency"] = (_cumulated(bad_latency[:known]), _cumulated(n_latency[:known]))
     fired, objective = _fired(totals, slo)
-    silence_s, limit_s = _silence(n[:known], slo)
-    severities = np.array([STATES.index(rule.severity) for rule in BURN_RULES] + [STATES.index("ok")])
-    codes = np.where((silence_s < 0) | (silence_s > limit_s), STATES.index("no_data"), severities[fired])
-    return StateSeries(grid[:known], np.array(STATES)[codes], fired, objective, totals, silence_s, limit_s, slo, now)
+    silence_s, limit_s = _silence(totals["availability"][1], slo)
+    severities = np.array([STATES.index(rule.severity) for rule in BURN_RULES] + [STATES.index("ok")], dtype=np.int8)
+    codes = severities[fired]
+    codes[(silence_s < 0) | (silence_s > limit_s)] = STATES.index("no_data")
+    return StateSeries(grid[:known], codes, fired, objective, totals, silence_s, limit_s, slo, now)
 
 
 def state_since(series: StateSeries) -> datetime | None:
     """Start of the current run of the state (the start of the grid if it never changed); None for an empty series."""
-    if not series.states.size:
+    if not series.codes.size:
         return None
-    changes = np.flatnonzero(series.states[1:] != series.states[:-1])
+    changes = np.flatnonzero(series.codes[1:] != series.codes[:-1])
     return _aware(series.minutes[changes[-1] + 1 if changes.size else 0])
 
 
@@ -110,16 +117,16 @@ def runs(series: StateSeries, start: datetime | None = None) -> list[Run]:
 
     The reason of a warn or alert is the one it began with, that of an ok counts its whole run.
     """
-    size = series.states.size
+    size = series.codes.size
     first = 0 if start is None else int(np.searchsorted(series.minutes, _naive(start, "m"), side="left"))
     if first >= size:
         return []
-    begins = np.r_[0, np.flatnonzero(series.states[1:] != series.states[:-1]) + 1]
+    begins = np.r_[0, np.flatnonzero(series.codes[1:] != series.codes[:-1]) + 1]
     ends = np.r_[begins[1:], size]
     last_ts = min(series.now, _aware(series.minutes[-1] + 1))
     return [
         Run(
-            state=str(series.states[begin]),
+            state=STATES[series.codes[begin]],
             from_ts=_aware(series.minutes[max(begin, first)]),
             to_ts=last_ts if end == size else _aware(series.minutes[end]),
             reason=_run_reason(series, int(max(begin, first)), int(begin), int(end)),
@@ -131,8 +138,8 @@ def runs(series: StateSeries, start: datetime | None = None) -> list[Run]:
 
 def reason_at(series: StateSeries, position: int = -1) -> str:
     """The sentence that says why the state at this minute (default: the last one) is what it is."""
-    i = range(series.states.size)[position]
-    if series.states[i] == "no_data":
+    i = range(series.codes.size)[position]
+    if STATES[series.codes[i]] == "no_data":
         return burn_reason.no_data(int(series.silence_s[i]), float(series.silence_limit_s[i]), i + 1)
     if series.fired[i] >= 0:
         rule = BURN_RULES[series.fired[i]]
@@ -147,14 +154,14 @@ def reason_at(series: StateSeries, position: int = -1) -> str:
 
 def burn_over(series: StateSeries, seconds: int, objective: str = "availability", position: int = -1) -> float:
     """Burn rate over the last `seconds` before this minute's end; NaN without requests or without such an objective."""
-    if objective not in series.totals or not series.states.size:
+    if objective not in series.totals or not series.codes.size:
         return math.nan
-    i = range(series.states.size)[position]
+    i = range(series.codes.size)[position]
     return burn_rate(*_counts(series, objective, seconds, i), burn_reason.target_of(objective, series.slo))
 
 
 def _run_reason(series: StateSeries, shown_from: int, begin: int, end: int) -> str:
-    state = series.states[begin]
+    state = STATES[series.codes[begin]]
     if state != "ok":
         return reason_at(series, end - 1 if state == "no_data" else begin)
     seconds = (end - shown_from) * MINUTE
@@ -166,38 +173,47 @@ def _fired(totals: dict[str, tuple[Ints, Ints]], slo: Slo) -> tuple[Ints, Ints]:
     """For each minute the first rule of the table that holds, and its objective; -1 for none."""
     size = totals["availability"][0].size - 1
     fired, objective = np.full(size, -1), np.full(size, -1)
+    exact = {name: (bad.astype(float), n.astype(float)) for name, (bad, n) in totals.items()}  # far below 2^53
     for number, rule in enumerate(BURN_RULES):
-        for position, (name, (bad, n)) in enumerate(totals.items()):
+        for position, (name, (bad, n)) in enumerate(exact.items()):
             if name in rule.objectives:
                 limit = bad_share_limit(rule, burn_reason.target_of(name, slo))
-                new = (fired < 0) & _holds(rule, limit, bad, n, slo.min_bad_events)
+                held = _held(rule, limit, bad, n, slo.min_bad_events)
+                new = held[fired[held] < 0]
                 fired[new], objective[new] = number, position
     return fired, objective
 
 
-def _holds(rule: BurnRule, limit: float, bad: Ints, n: Ints, min_bad: int) -> NDArray[np.bool_]:
-    """Whether the rule holds at the end of each minute; `bad` and `n` are cumulated from 0."""
-    end = np.arange(1, bad.size)
-    long_start = np.maximum(end - rule.long_s // MINUTE, 0)
-    bad_long = bad[end] - bad[long_start]
-    holds: NDArray[np.bool_] = (bad_long >= max(min_bad, 1)) & _above(bad_long, n[end] - n[long_start], limit)
+def _held(rule: BurnRule, limit: float, bad: Floats, n: Floats, min_bad: int) -> Ints:
+    """The minutes at whose end the rule holds; `bad` and `n` are cumulated from 0.
+
+    They are counts as floats, which numpy compares with a share several times faster than integers.
+    """
+    long_m, short_m = rule.long_s // MINUTE, rule.short_s // MINUTE
+    bad_long = _over(bad, long_m)
+    end = np.flatnonzero((bad_long >= max(min_bad, 1)) & _above(bad_long, _over(n, long_m), limit)) + 1
     # the short window is looked at only where the long one holds, which is seldom: this is most of a fleet's time
-    long_holds = np.flatnonzero(holds)
-    if long_holds.size:
-        end, long_start = end[long_holds], long_start[long_holds]
-        needed = math.ceil(CHANCE_Z**2 / limit) if limit > 0 else int(n[-1]) + 1
-        enough = np.searchsorted(n, n[end] - needed, side="right") - 1
-        short_start = np.maximum(np.minimum(end - rule.short_s // MINUTE, enough), long_start)
-        holds[long_holds] = _not_below(bad[end] - bad[short_start], n[end] - n[short_start], limit)
-    return holds
+    if not end.size:
+        return end
+    needed = math.ceil(CHANCE_Z**2 / limit) if limit > 0 else int(n[-1]) + 1
+    enough = np.searchsorted(n, n[end] - needed, side="right") - 1
+    short_start = np.maximum(np.minimum(end - short_m, enough), np.maximum(end - long_m, 0))
+    return end[_not_below(bad[end] - bad[short_start], n[end] - n[short_start], limit)] - 1
 
 
-def _above(bad: Ints, n: Ints, limit: float) -> NDArray[np.bool_]:
+def _over(cumulated: Floats, minutes: int) -> Floats:
+    """The count of so many minutes up to the end of each minute."""
+    counts = cumulated[1:].copy()
+    counts[minutes:] -= cumulated[1:-minutes]
+    return counts
+
+
+def _above(bad: Floats, n: Floats, limit: float) -> NDArray[np.bool_]:
     above: NDArray[np.bool_] = bad > limit * n if limit < 1 else (bad == n) & (n > 0)
     return above
 
 
-def _not_below(bad: Ints, n: Ints, limit: float) -> NDArray[np.bool_]:
+def _not_below(bad: Floats, n: Floats, limit: float) -> NDArray[np.bool_]:
     """Whether the share may still be above the limit: not significantly below, and not 0 of 0."""
     if limit >= 1:
         return _above(bad, n, limit)
@@ -205,24 +221,26 @@ def _not_below(bad: Ints, n: Ints, limit: float) -> NDArray[np.bool_]:
     return maybe
 
 
-def _silence(n: NDArray[Any], slo: Slo) -> tuple[Ints, NDArray[np.float64]]:
+def _silence(n: Ints, slo: Slo) -> tuple[Ints, Floats]:
     """Seconds since the last request (-1 before the first), and how many are allowed, at the end of each minute.
 
     Allowed is NO_DATA_GAPS times the mean gap in the day before the last request, up to LONGEST_SILENCE_S, and at least
-    `no_data_after_s`. After one single request the gap is not known: then it is the longest.
+    `no_data_after_s`; where the next request came within that, only this is told. After one single request the gap is
+    not known: then it is the longest. `n` is cumulated from 0.
     """
-    busy = np.flatnonzero(n)
-    size = n.size
-    if not busy.size:
-        return np.full(size, -1), np.full(size, float(slo.no_data_after_s))
-    requests = np.r_[0, np.cumsum(n[busy])]
-    first = np.searchsorted(busy, busy - DAY // MINUTE, side="right")
-    gaps = requests[1:] - requests[first] - 1
-    span_s = np.maximum(busy - busy[first], 1) * MINUTE
-    allowed = np.where(gaps > 0, NO_DATA_GAPS * span_s / np.maximum(gaps, 1), np.inf)
-    allowed = np.maximum(np.minimum(allowed, LONGEST_SILENCE_S), slo.no_data_after_s)
-    last = np.searchsorted(busy, np.arange(size), side="right") - 1
-    return np.where(last < 0, -1, (np.arange(size) - busy[last]) * MINUTE), allowed[np.maximum(last, 0)]
+    minute = np.arange(n.size - 1)
+    arrived = n[1:] > n[:-1]
+    last = np.maximum.accumulate(np.where(arrived, minute, -1))
+    busy = np.flatnonzero(arrived)
+    quiet_s = (np.diff(busy, append=minute.size) - 1) * MINUTE
+    end = busy[quiet_s > slo.no_data_after_s]
+    before = n[np.maximum(end - DAY // MINUTE + 1, 0)]
+    first = np.searchsorted(n, before, side="right") - 1  # the first minute with a request since a day before
+    gaps, span_s = n[end + 1] - before - 1, np.maximum(end - first, 1) * MINUTE
+    longest = np.where(gaps > 0, NO_DATA_GAPS * span_s / np.maximum(gaps, 1), np.inf)
+    allowed = np.full(minute.size, float(slo.no_data_after_s))
+    allowed[end] = np.maximum(np.minimum(longest, LONGEST_SILENCE_S), slo.no_data_after_s)
+    return np.where(last < 0, -1, (minute - last) * MINUTE), allowed[last]
 
 
 def _counts(series: StateSeries, objective: str, seconds: int, i: int) -> tuple[int, int]:
@@ -232,7 +250,15 @@ def _counts(series: StateSeries, objective: str, seconds: int, i: int) -> tuple[
 
 
 def _cumulated(counts: NDArray[Any]) -> Ints:
-    return np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    total = np.zeros(counts.size + 1, dtype=np.int64)
+    np.cumsum(counts, out=total[1:])
+    return total
+
+
+def _begun(grid: Minutes, now: datetime) -> int:
+    """How many minutes of a regular grid began before `now`."""
+    moment = _naive(now, "us")
+    return int(np.clip(-((grid[0] - moment) // np.timedelta64(1, "m")), 0, grid.size)) if grid.size else 0
 
 
 def _check_grid(minutes: NDArray[Any], *counts: NDArray[Any]) -> None:

@@ -93,6 +93,8 @@ def merged(indices: ArrayLike, counts: ArrayLike) -> tuple[Indices, Counts]:
         raise ValueError(f"{i.size} bucket numbers and {c.size} counts: pass one count for each bucket")
     if (c < 0).any():
         raise ValueError(f"count {c.min()}: a bucket holds at least 0 values")
+    if (c > 0).all() and (np.diff(i) > 0).all():
+        return i, c  # they are so already, as the store gives them: mostly
     order = np.argsort(i[c > 0], kind="stable")
     i, c = i[c > 0][order], c[c > 0][order]
     starts = np.flatnonzero(np.diff(i, prepend=i[:1] - 1))

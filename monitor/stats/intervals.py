@@ -5,7 +5,8 @@ An interval of nothing (n = 0) is NaN on both sides: not known, never 0.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,8 +35,13 @@ def wilson(k: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     >>> [round(end, 4) for end in wilson(0, 20)]
     [0.0, 0.1611]
     """
-    low, high = wilson_arrays(k, n, confidence)
-    return Interval(float(low), float(high))
+    if not 0 <= k <= n:
+        raise _wrong_counts(k, n)
+    z = standard_score(confidence)
+    if n == 0:
+        return UNKNOWN
+    centre, half = _wilson(k / n, n, z, math.sqrt)
+    return Interval(0.0 if k == 0 else centre - half, 1.0 if k == n else centre + half)
 
 
 def wilson_arrays(
@@ -49,11 +55,9 @@ def wilson_arrays(
     """
     bad, total = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
     _check_counts(bad, total)
-    z = _z(confidence)
+    z = standard_score(confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = bad / total
-        centre = (p + z * z / (2 * total)) / (1 + z * z / total)
-        half = z * np.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / (1 + z * z / total)
+        centre, half = _wilson(bad / total, total, z, np.sqrt)
     # The formula gives exactly 0 and 1 at the ends, rounding does not.
     low = np.where(bad == 0, np.where(total > 0, 0.0, np.nan), centre - half)
     high = np.where(bad == total, np.where(total > 0, 1.0, np.nan), centre + half)
@@ -99,7 +103,14 @@ def newcombe_difference(k1: int, n1: int, k2: int, n2: int, confidence: float = 
     return Interval(max(low, -1.0), min(high, 1.0))
 
 
-def _z(confidence: float) -> float:
+def _wilson(p: Any, n: Any, z: float, root: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """Middle and half width, of numbers or of arrays: numpy takes ten times as long for a single number."""
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    return centre, z * root(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+
+
+def standard_score(confidence: float) -> float:
+    """How many standard deviations of a normal distribution enclose this share of it on both sides of its mean."""
     return float(special.ndtri((1 + _checked(confidence)) / 2))
 
 
@@ -112,6 +123,8 @@ def _checked(confidence: float) -> float:
 def _check_counts(k: NDArray[np.float64], n: NDArray[np.float64]) -> None:
     wrong = ~((k >= 0) & (k <= n))
     if wrong.any():
-        raise ValueError(
-            f"k is {k[wrong][0]:g} of n {n[wrong][0]:g}: expected 0 <= k <= n; count both over the same rows"
-        )
+        raise _wrong_counts(k[wrong][0], n[wrong][0])
+
+
+def _wrong_counts(k: float, n: float) -> ValueError:
+    return ValueError(f"k is {k:g} of n {n:g}: expected 0 <= k <= n; count both over the same rows")
