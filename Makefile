@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## these verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
 
-run: $(RUN) ## start api, app and scheduler on this machine
+run: $(RUN) ## start api, app, scheduler and worker on this machine
 	$(BIN)/python -m monitor up
 
 demo: $(RUN) ## load 14 days of labelled demo traffic; then make run

@@ -29,6 +29,11 @@ BENCHES = (
     Bench("dashboard", "bench.dashboard", "every query over 24 h at 1, 10 and 100 million predictions"),
     Bench("pages", "bench.pages", "time to interactive of the pages in headless Chromium"),
     Bench("idle", "bench.idle", "memory and processor of all processes while nothing happens"),
+    Bench(
+        "inference",
+        "bench.inference",
+        "batched answers of the small checkpoints, beside plain transformers and its server",
+    ),
 )
 
 

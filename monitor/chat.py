@@ -51,7 +51,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A generated token: its text, its natural log probability, and the likeliest tokens at its place, best first."""
+    """A generated token: its text, its natural log probability, and the likeliest at its place, best first."""
 
     text: str
     logprob: float | None = None
@@ -70,7 +70,7 @@ class Piece:
 class Timings:
     """Milliseconds. `ttft_ms` is from sending the request to the first token, as the caller saw it.
 
-    `queue_ms`, `preprocess_ms`, `prefill_ms` and `decode_ms` are what the server itself reports, None where it does not.
+    `queue_ms`, `preprocess_ms`, `prefill_ms` and `decode_ms` are what the server itself reports, if it does.
     """
 
     total_ms: float

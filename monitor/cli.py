@@ -45,7 +45,7 @@ def _start(process: str) -> Settings:
 
 @cli.command()
 def up() -> None:
-    """Start api, app and scheduler on this machine; restart what dies; stop with Ctrl-C or SIGTERM."""
+    """Start api, app, scheduler and worker on this machine; restart what dies; stop with Ctrl-C or SIGTERM."""
     from monitor.up import run_all
 
     settings = _start("up")
@@ -58,7 +58,8 @@ def api() -> None:
     """Run the process that owns the store: door, queries, health, metrics."""
     import uvicorn
 
-    from monitor.api.app import check_listen, create_app
+    from monitor.api.app import create_app
+    from monitor.listen import check_listen
     from monitor.store.owner import StoreOwner
 
     settings = _start("api")
@@ -80,7 +81,7 @@ def app() -> None:
     """Run the pages."""
     import uvicorn
 
-    from monitor.api.app import check_listen
+    from monitor.listen import check_listen
 
     settings = _start("app")
     check_listen(settings.app_host)
@@ -104,6 +105,21 @@ def scheduler() -> None:
     from monitor.scheduler import run_scheduler
 
     run_scheduler(_start("scheduler"))
+
+
+@cli.command()
+def worker() -> None:
+    """Run the checkpoints of the fleet file that have local weights, each loaded when it is first asked for."""
+    from monitor.config import set_up_arithmetic
+    from monitor.inference.memory import cores
+    from monitor.inference.opening import arithmetic_threads
+    from monitor.inference.server import serve
+    from monitor.listen import check_listen
+
+    settings = _start("worker")
+    check_listen(settings.worker_host)
+    set_up_arithmetic(arithmetic_threads(settings.worker_threads, cores()))
+    serve(settings, load_fleet(settings.fleet_file))
 
 
 # -- checks and data

@@ -52,23 +52,25 @@ class _Stop(Exception):
 
 
 def run_all(settings: Settings) -> int:
-    """Run api, app and scheduler until a signal; returns the exit code."""
+    """Run api, app, scheduler and worker until a signal; returns the exit code."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _on_signal)
-    children = [_Child("api"), _Child("app"), _Child("scheduler")]
+    children = [_Child("api"), _Child("app"), _Child("scheduler"), _Child("worker")]
     try:
         children[0].start()
         if not _wait_ready(f"{settings.api}/readyz", children[0]):
             print("error: api did not start; its log above says why", file=sys.stderr)
             return 1
-        for child in children[1:]:
+        for child in children[1:3]:
             child.start()
         app = f"http://{settings.app_host}:{settings.app_port}"
         if _wait_ready(f"{app}/healthz", children[1]):
             print(
-                f"\n  Watchpoint  {app}\n  api         {settings.api}/docs\n  metrics     {settings.api}/metrics\n",
+                f"\n  Watchpoint  {app}\n  api         {settings.api}/docs\n  metrics     {settings.api}/metrics\n"
+                f"  worker      {settings.worker}/v1/models\n",
                 flush=True,
             )
+        children[3].start()  # last, and nobody waits for it: everything but probes works without
         _watch(children)
     except _Stop:
         pass
@@ -109,15 +111,21 @@ def _watch(children: list[_Child]) -> None:
 
 
 def _stop(children: list[_Child]) -> None:
-    """The api last: what the others still send is kept."""
-    for child in reversed(children):
-        if child.process is None or child.died():
-            continue
-        child.process.terminate()
-        try:
-            child.process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            log.error("did not stop in time, killed; nothing acknowledged is lost", name=child.name)
-            child.process.kill()
-            child.process.wait()
+    """All at once, but the api last: what the others still send is kept."""
+    for together in (children[1:], children[:1]):
+        running = [(child, child.process) for child in together if child.process is not None and not child.died()]
+        for _, process in running:
+            process.terminate()
+        deadline = time.monotonic() + STOP_WITHIN_S
+        for child, process in running:
+            _end(child, process, deadline)
     print("stopped", flush=True)
+
+
+def _end(child: _Child, process: subprocess.Popen[bytes], deadline: float) -> None:
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        log.error("did not stop in time, killed; nothing acknowledged is lost", name=child.name)
+        process.kill()
+        process.wait()

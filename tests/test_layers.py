@@ -60,6 +60,7 @@ LAYERS = (
             "monitor/cli.py",
             "monitor/__main__.py",
             "monitor/doors.py",
+            "monitor/listen.py",
             "monitor/logs.py",
             "monitor/scheduler.py",
             "monitor/up.py",

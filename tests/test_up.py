@@ -41,6 +41,7 @@ def up(tmp_path: Path) -> Iterator[Running]:
         "WATCHPOINT_FLEET_FILE": str(tmp_path / "watchpoint.toml"),
         "WATCHPOINT_API_PORT": str(api),
         "WATCHPOINT_APP_PORT": str(app),
+        "WATCHPOINT_WORKER_PORT": str(free_port()),
     }
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -88,6 +89,7 @@ def test_it_fails_with_the_reason_when_the_api_cannot_start(up: Running, tmp_pat
         "WATCHPOINT_FLEET_FILE": str(tmp_path / "watchpoint.toml"),
         "WATCHPOINT_API_PORT": str(free_port()),
         "WATCHPOINT_APP_PORT": str(free_port()),
+        "WATCHPOINT_WORKER_PORT": str(free_port()),
     }
     second = subprocess.run(
         [sys.executable, "-m", "monitor", "up"],

@@ -1,0 +1,62 @@
+"""Prompts about shapes without images, with their true answers: what the small text-only checkpoint learns."""
+
+import msgspec
+import numpy as np
+
+from monitor.demo.questions import Asked, Kind, Scenes, joined, one_of
+from monitor.demo.scenes import Scene, scene
+
+Rng = np.random.Generator
+
+FEW = 2
+"""Up to so many objects are few."""
+
+PAGES = (3, 12)
+
+
+def no_image(rng: Rng) -> Scenes:
+    return ()
+
+
+def _caption(rng: Rng, scenes: Scenes) -> Asked:
+    image = scene(rng)
+    listed = "; ".join(f"{thing.name} ({thing.place})" for thing in image.things)
+    forms = ("Write one sentence about an image with: {}.", "Caption for a picture book, objects: {}.")
+    names = [f"{thing.with_article} in the {thing.place}" for thing in image.things]
+    return Asked(one_of(rng, forms).format(listed), f"On a white page there is {joined(names)}.")
+
+
+def _extract(rng: Rng, scenes: Scenes) -> Asked:
+    image = scene(rng)
+    forms = ("Extract colour and shape as JSON: {}", "Return a JSON list of the objects in this text. {}")
+    pairs = [[thing.colour, thing.shape] for thing in image.things]
+    return Asked(one_of(rng, forms).format(_sentences(rng, image)), msgspec.json.encode(pairs).decode())
+
+
+def _classify(rng: Rng, scenes: Scenes) -> Asked:
+    image = scene(rng)
+    forms = ("Are there few objects or many? Answer with one word. {}", "Few or many objects? {}")
+    return Asked(one_of(rng, forms).format(_sentences(rng, image)), "few" if len(image.things) <= FEW else "many")
+
+
+def _summary(rng: Rng, scenes: Scenes) -> Asked:
+    """Pages of one or two sentences; the answer says how many there are and what is on the first and the last."""
+    pages = [scene(rng, most=2) for _ in range(int(rng.integers(PAGES[0], PAGES[1] + 1)))]
+    text = "\n".join(f"Page {number}. {_sentences(rng, page)}" for number, page in enumerate(pages, 1))
+    forms = ("Summarise the report.\n{}", "Give a short summary of these pages.\n{}")
+    first, last = (joined([thing.with_article for thing in page.things]) for page in (pages[0], pages[-1]))
+    label = f"The report has {len(pages)} pages. The first page shows {first}; the last one shows {last}."
+    return Asked(one_of(rng, forms).format(text), label)
+
+
+def _sentences(rng: Rng, image: Scene) -> str:
+    forms = ("The {0} is in the {2}.", "In the {2} there is {1}.", "There is {1} in the {2}, and nothing touches it.")
+    return " ".join(one_of(rng, forms).format(thing.name, thing.with_article, thing.place) for thing in image.things)
+
+
+TEXT_KINDS: dict[str, Kind] = {
+    "caption": Kind("a sentence from a list of things", no_image, _caption),
+    "extract": Kind("the things of a text as JSON", no_image, _extract),
+    "classify": Kind("whether a text names few things or many", no_image, _classify),
+    "summary": Kind("number of pages, the first and the last page of a report", no_image, _summary),
+}
