@@ -21,14 +21,17 @@ def run(quick: bool, folder: Path) -> Result:
     """Start all, let them settle, watch."""
     seconds = WATCH_S / 6 if quick else WATCH_S
     with tempfile.TemporaryDirectory(prefix="watchpoint-bench-") as place:
-        api, app = free_port(), free_port()
-        variables = environment(Path(place) / "data", api, WATCHPOINT_APP_PORT=str(app))
+        api, app, worker = free_port(), free_port(), free_port()
+        ports = {"WATCHPOINT_APP_PORT": str(app), "WATCHPOINT_WORKER_PORT": str(worker)}
+        variables = environment(Path(place) / "data", api, **ports)
         with (Path(place) / "up.log").open("ab") as log:
             up = subprocess.Popen(
                 [sys.executable, "-m", "monitor", "up"], cwd=ROOT, env=variables, stdout=log, stderr=log
             )
         try:
-            _wait_for(f"http://127.0.0.1:{api}/healthz", f"http://127.0.0.1:{app}/healthz")
+            _wait_for(
+                *(f"http://127.0.0.1:{where}" for where in (f"{api}/healthz", f"{app}/healthz", f"{worker}/health"))
+            )
             time.sleep(SETTLE_S / 4 if quick else SETTLE_S)
             rows = _watch(psutil.Process(up.pid), seconds)
         finally:

@@ -133,7 +133,7 @@ def test_a_zip_that_lies_about_sizes_is_refused() -> None:
         take_apart([("lie.zip", bytes(honest))], BOUNDS)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", zipped({"a.png": b"1"})[:-30]])
+@pytest.mark.parametrize("content", [b"", b"not a zip", zipped({"a.png": b"1"})[:-30]], ids=["empty", "text", "cut"])
 def test_a_broken_zip_is_refused_in_words(content: bytes) -> None:
     with pytest.raises(BadInput, match=r"set\.zip cannot be unpacked"):
         take_apart([("set.zip", content)], BOUNDS)
