@@ -154,7 +154,8 @@ def test_a_run_whose_api_ends_is_interrupted_and_keeps_its_answers(red: ChatServ
             stored = here.run(run)
             assert (stored["state"], stored["problem"][:29]) == ("interrupted", "the api was stopped while it ")
             assert stored["ended_at"] is not None
-            assert len(here.reader.query("probe_items", run=run)) >= stored["done"] > 0
+            assert stored["done"] > 0
+            wait_until(lambda: len(here.reader.query("probe_items", run=run)) >= stored["done"])  # the spool is loaded
             assert list(here.reader.query("probe_runs")["state"]) == ["interrupted"]
 
 

@@ -90,6 +90,9 @@ def draw_signals(choice: Choice) -> None:
     prepare(choice)
     asks, view = choice.asks(), choice.window.view(datetime.now(UTC))
     signals = _busiest(data.load(asks["Golden signals"]))
+    if signals.empty:  # the coarser rollup follows the finer one by a second or two
+        elsewhere.draw_elsewhere(choice.scope, HEALTH_FILE, choice.window.utc)
+        return
     band = data.load(asks["Usual range"]) if "Usual range" in asks else None
     markers = _markers(data.load(asks["Deploys"]))
     promised = _promise(signals, data.load(ask("fleet")), choice.scope)
