@@ -98,6 +98,7 @@ def worker(folder: Path, port: int) -> Iterator[None]:
 
 
 def run(page: Page) -> None:
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=COLD_MS)  # a rerun swallows the press
     page.locator(".st-key-ask button").first.click()
 
 
@@ -120,7 +121,7 @@ def test_a_logged_request_is_opened_asked_again_and_linked(visit: Callable[..., 
     expect(page.get_by_alt_text(re.compile("Image 1 of 1"))).to_be_visible()
     expect(page.get_by_text("does not have its temperature, top p")).to_be_visible()
     run(page)
-    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible(timeout=COLD_MS)
     expect(page.get_by_text("A answers differently from what was logged.")).to_be_visible(timeout=COLD_MS)
     expect(page.get_by_role("heading", name="A: vision")).to_be_visible()
     expect(page.get_by_role("heading", name="B: worker/before")).to_be_visible()

@@ -166,12 +166,12 @@ def test_a_batch_with_images_does_not_hold_up_the_loop_that_takes_predictions(re
     busy, waits = asyncio.run(_beside(owner, {"kind": "batch", "targets": ["red"], "items": asked}))
     owner.wait_loaded()
     assert one(owner, "select count(*) from predictions where source = 'probe' and status = 'ok'") == 200
-    assert max(busy) < 0.1, "seconds of computing at a stretch"
+    assert sum(busy) / 200 < 0.03, "seconds of computing on the loop for each question"
     assert statistics.median(waits) < 0.2, "seconds until a prediction was on disk"
 
 
 async def _beside(owner: StoreOwner, body: dict[str, Any]) -> tuple[list[float], list[float]]:
-    """What the thread of the loop computed at a stretch, and how long predictions took, while a batch ran."""
+    """What the thread of the loop computed while each prediction waited, and how long they took, beside a batch."""
     probes = Probes(owner, owner.settings)
     await probes.start(read_run(json.dumps(body).encode(), 200))
     busy: list[float] = []

@@ -86,13 +86,12 @@ def draw_signals(choice: Choice) -> None:
     if not data.load(choice.asks()["Golden signals"])["n"].any():
         elsewhere.draw_elsewhere(choice.scope, HEALTH_FILE, choice.window.utc)
         return
-    choice = readable(choice)
-    prepare(choice)
+    coarser = readable(choice)
+    prepare(coarser)
+    if data.load(coarser.asks()["Golden signals"])["n"].any():  # it follows the finer rollup by a second or two
+        choice = coarser
     asks, view = choice.asks(), choice.window.view(datetime.now(UTC))
     signals = _busiest(data.load(asks["Golden signals"]))
-    if signals.empty:  # the coarser rollup follows the finer one by a second or two
-        elsewhere.draw_elsewhere(choice.scope, HEALTH_FILE, choice.window.utc)
-        return
     band = data.load(asks["Usual range"]) if "Usual range" in asks else None
     markers = _markers(data.load(asks["Deploys"]))
     promised = _promise(signals, data.load(ask("fleet")), choice.scope)
