@@ -15,7 +15,7 @@ from bench.result import Result
 from bench.server import ROOT
 
 CHECKPOINTS = ROOT / "monitor" / "demo" / "checkpoints"
-VISION, TEXT = "shapes-vlm-step-00900", "shapes-lm-step-01200"
+VISION, TEXT = "shapes-vlm-step-00900", "shapes-lm-step-00600"
 HTTP_REQUESTS, HTTP_ROUNDS = 192, 3
 
 

@@ -15,7 +15,7 @@ IMAGES = {0: 0.10, 1: 0.68, 2: 0.12, 3: 0.04, 4: 0.03, 8: 0.03}
 """Share of the requests with so many images."""
 
 ABOUT_ONE = ("colour", "shape", "count", "exist", "list", "point", "describe")
-ABOUT_MANY = ("which", "tally")
+ABOUT_MANY = ("any", "images")
 ABOUT_NONE = ("How many shapes are there?", "Which colour is it?", "List the shapes.")
 
 PREFACES = (0, 0, 0, 0, 0, 1, 2, 4)

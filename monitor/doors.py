@@ -22,6 +22,9 @@ class OpenDoor(Protocol):
     def send(self, lines: Sequence[bytes], *, dedupe: bool = False) -> dict[str, Any]:
         """Post events, one JSON line each; returns the answer of the door."""
 
+    def keep(self, image: bytes) -> None:
+        """Keep an image file for the requests that name its SHA-256."""
+
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do a maintenance verb: retention or backup."""
 
@@ -56,6 +59,9 @@ class _Http:
         params = {"dedupe": "event_id"} if dedupe else None
         return self._post("/api/v1/predictions", b"\n".join(lines), "application/x-ndjson", params)
 
+    def keep(self, image: bytes) -> None:
+        self._post("/api/v1/media", image, "application/octet-stream", None)
+
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._post(f"/api/v1/maintenance/{job}", msgspec.json.encode(body), "application/json", None)
 
@@ -78,6 +84,9 @@ class _Local:
     def send(self, lines: Sequence[bytes], *, dedupe: bool = False) -> dict[str, Any]:
         answer = self._owner.door.accept(b"\n".join(lines), "application/x-ndjson", self._owner.clock(), dedupe=dedupe)
         return dict(msgspec.to_builtins(answer.result()))
+
+    def keep(self, image: bytes) -> None:
+        self._owner.media.keep(image)
 
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if job == "retention":

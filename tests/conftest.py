@@ -21,9 +21,11 @@ from monitor.fleet import load_fleet
 from monitor.records import Fleet
 from monitor.store.owner import StoreOwner
 
-# How long an example takes says more about the machine's other work than about the code.
-hypothesis.settings.register_profile("watchpoint", deadline=None)
-hypothesis.settings.load_profile("watchpoint")
+# How long an example takes says more about the machine's other work than about the code. The same code gets the same
+# examples, so that a red build is the change's fault; HYPOTHESIS_PROFILE=search looks for new ones.
+hypothesis.settings.register_profile("watchpoint", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "watchpoint"))
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"

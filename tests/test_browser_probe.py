@@ -39,6 +39,7 @@ checkpoint = "after"
 runtime = "local"
 environment = "staging"
 """
+CHECKPOINTS = ROOT / "monitor/demo/checkpoints"
 COLD_MS = 120_000
 """The worker imports torch and transformers, and reads the weights, when it is asked for the first time."""
 
@@ -54,28 +55,13 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder, port = tmp_path_factory.mktemp("worker"), free_port()
-    before, after = weights(folder)
-    fleet = FLEET.format(before=before, after=after)
+    fleet = FLEET.format(before=CHECKPOINTS / "shapes-vlm-step-00600", after=CHECKPOINTS / "shapes-vlm-step-00900")
     with (
         bench(folder, fleet, WATCHPOINT_WORKER_PORT=str(port)) as made,
         worker(folder, port),
         serve_pages(made.url) as host,
     ):
         yield Place(f"http://{host}", made)
-
-
-def weights(folder: Path) -> list[Path]:
-    """Two checkpoints of the small vision-language model: those of the demo, or untrained ones where it has none."""
-    shipped = sorted((ROOT / "monitor" / "demo" / "checkpoints").glob("shapes-vlm-step-*"))
-    if len(shipped) > 2:
-        return shipped[1:3]
-    made = [folder / name for name in ("before", "after")]
-    code = "from monitor.demo.small import save_untrained as save\nfrom pathlib import Path\nimport sys\n"
-    code += "for seed, name in enumerate(sys.argv[1:]): save(Path(name), 'vlm', seed)"
-    subprocess.run(
-        [sys.executable, "-c", code, *map(str, made)], cwd=ROOT, check=True, capture_output=True, timeout=120
-    )
-    return made
 
 
 @contextmanager

@@ -80,7 +80,8 @@ def test_two_targets_stream_side_by_side_and_both_answers_are_logged_once(probes
         "top_logprobs": 2,
         "deadline_s": 60.0,
     }
-    assert attrs["tokens"][0] == ["red", pytest.approx(-0.105, abs=0.001)]
+    assert attrs["tokens"][0][:2] == ["red", pytest.approx(-0.105, abs=0.001)]
+    assert [text for text, _ in attrs["tokens"][1][2]] == [" 1", "other"], "choices are gone after a reload"
     stored = probes.over(run)
     assert (stored["kind"], stored["state"]) == ("single", "done")
     assert (stored["total"], stored["done"], stored["failed"]) == (2, 2, 0)

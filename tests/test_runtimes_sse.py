@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from monitor.chat import Piece
@@ -99,6 +99,7 @@ JSON = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(JSON, max_size=4))
+@example([[{"loc": None, "msg": None}]])
 def test_whatever_stands_in_a_chunk_becomes_a_piece_a_reply_or_a_failure(chunks: list[Any]) -> None:
     async def work() -> None:
         answer = Answer()

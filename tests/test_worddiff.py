@@ -33,7 +33,7 @@ def test_the_spans_join_to_both_texts(a: str, b: str) -> None:
         ("the same", "the same", [("same", "the same")]),
         ("", "new", [("b", "new")]),
         ("red circle", "blue square", [("a", "red circle"), ("b", "blue square")]),  # a blank alone is no match
-        ("(0.35, 0.60)", "(0.36, 0.60)", [("same", "(0."), ("a", "35"), ("b", "36"), ("same", ", 0.60)")]),
+        ("(0.35, 0.60)", "(0.36, 0.60)", [("same", "("), ("a", "0.35"), ("b", "0.36"), ("same", ", 0.60)")]),
         ("yes", "yes.", [("same", "yes"), ("b", ".")]),
     ],
 )

@@ -1,7 +1,6 @@
-"""The seam between traffic and models: whatever can answer a kind of prompt gives the texts of the demo.
+"""The seam between traffic and models: what checkpoints said to a sample of prompts; requests draw from it.
 
-`grammar` fills it with templates. A real checkpoint fills it by being an `Answers` itself: it answers a seeded sample
-for each kind of prompt, and the simulated requests draw from that sample.
+`recorded` fills it with what the small checkpoints really answered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,55 +10,64 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE = 250
-"""Answers per kind of prompt and checkpoint that requests draw from."""
-
-MAX_TOKENS = 64
-"""The demo's requests ask for at most so many; an answer with as many was cut off there."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A prompt and what a checkpoint says to it."""
+    """A prompt and what a checkpoint says to it; times in milliseconds, as they were measured."""
 
     input_text: str
     output_text: str
     media: tuple[dict[str, Any], ...]  # as in the event: sha256, mime, bytes, width, height
     label: str | None  # the true answer, where there is only one
+    right: bool | None  # what the judge of the question says; None: there is no true answer
     confidence: float
+    finish_reason: str
     tokens_in: int
     tokens_out: int
+    prefill_ms: float
+    decode_ms: float
+    brightness: float | None = None  # mean of all pixels of its images, between 0 and 1
 
 
 class Answers(Protocol):
-    """Answers `n` prompts of a kind (named in `deployments`) as the checkpoint would; chance comes from `rng` only."""
+    """What a checkpoint answered to the prompts of a kind (named in `deployments`)."""
 
-    def __call__(self, kind: str, checkpoint: str, n: int, rng: np.random.Generator) -> Sequence[Answer]: ...
+    def __call__(self, kind: str, checkpoint: str) -> Sequence[Answer]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """A sample of answers of one checkpoint, with the columns that timing and feedback need."""
+    """The answers of one checkpoint, with the columns that timing and feedback need."""
 
     answers: tuple[Answer, ...]
     kinds: tuple[str, ...]  # of each answer
     cumulated: NDArray[np.float64]  # share of the requests up to and with each answer
     tokens_in: NDArray[np.int64]
     tokens_out: NDArray[np.int64]
+    prefill_ms: NDArray[np.float64]
+    decode_ms: NDArray[np.float64]
     wrong: NDArray[np.bool_]
+
+    @property
+    def p95_ms(self) -> float:
+        """95th percentile of what requests take, drawn by their shares, without any wait."""
+        took = self.prefill_ms + self.decode_ms
+        order = np.argsort(took)
+        upto = np.cumsum(np.diff(self.cumulated, prepend=0.0)[order])
+        return float(took[order][np.searchsorted(upto, 0.95)])
 
     def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Positions of answers for numbers between 0 and 1."""
         return np.minimum(np.searchsorted(self.cumulated, uniforms, side="right"), len(self.answers) - 1)
 
 
-def sample(answers: Answers, kinds: Mapping[str, float], checkpoint: str, rng: np.random.Generator) -> Pool:
-    """Ask each kind of prompt SAMPLE times; `kinds` maps its name to its share of the requests."""
+def pool(answers: Answers, kinds: Mapping[str, float], checkpoint: str) -> Pool:
+    """What a checkpoint answered; `kinds` maps each kind of prompt to its share of the requests."""
     found: list[Answer] = []
     names: list[str] = []
     weights: list[float] = []
     for kind, share in kinds.items():
-        given = answers(kind, checkpoint, SAMPLE, rng)
+        given = answers(kind, checkpoint)
         found += given
         names += [kind] * len(given)
         weights += [share / len(given)] * len(given)
@@ -69,5 +77,7 @@ def sample(answers: Answers, kinds: Mapping[str, float], checkpoint: str, rng: n
         cumulated=np.cumsum(weights) / sum(weights),
         tokens_in=np.array([a.tokens_in for a in found]),
         tokens_out=np.array([a.tokens_out for a in found]),
-        wrong=np.array([a.label is not None and a.label != a.output_text for a in found]),
+        prefill_ms=np.array([a.prefill_ms for a in found]),
+        decode_ms=np.array([a.decode_ms for a in found]),
+        wrong=np.array([a.right is False for a in found]),
     )

@@ -10,13 +10,16 @@ from datetime import datetime
 from monitor.demo.incidents import Incident
 
 VISION_KINDS = {
-    "colour": 0.11,
-    "shape": 0.09,
-    "count": 0.11,
-    "exists": 0.09,
-    "point": 0.08,
-    "compare": 0.07,
-    "describe": 0.45,
+    "colour": 0.14,
+    "shape": 0.11,
+    "count": 0.12,
+    "exist": 0.12,
+    "list": 0.12,
+    "point": 0.11,
+    "describe": 0.14,
+    "compare": 0.08,
+    "any": 0.04,
+    "images": 0.02,
 }
 TEXT_KINDS = {"caption": 0.30, "extract": 0.25, "classify": 0.15, "summary": 0.30}
 
@@ -37,9 +40,7 @@ class Profile:
     users: int
     replicas: int
     queue_ms: float  # median at mean load
-    start_ms: float  # before the first token, whatever the prompt
-    prompt_ms: float  # and for each token of the prompt
-    token_ms: float  # for each token of the answer
+    slower: float  # than the machine on which the answers were measured
     errors: float  # share of requests that fail on a good day
     streamed: float  # share of requests whose first token has a time
     usd_in: float  # per million tokens
@@ -50,7 +51,7 @@ PROFILES = (
     Profile(
         id="vision-prod",
         model="shapes-vlm",
-        checkpoint="shapes-vlm-step-600",
+        checkpoint="shapes-vlm-step-00600",
         environment="production",
         kinds=VISION_KINDS,
         per_day=13_000,
@@ -59,10 +60,8 @@ PROFILES = (
         weekend=0.55,
         users=600,
         replicas=3,
-        queue_ms=14,
-        start_ms=70,
-        prompt_ms=0.9,
-        token_ms=11,
+        queue_ms=1.5,
+        slower=1.0,
         errors=0.0012,
         streamed=0.9,
         usd_in=0.20,
@@ -71,7 +70,7 @@ PROFILES = (
     Profile(
         id="vision-edge",
         model="shapes-vlm",
-        checkpoint="shapes-vlm-step-450",
+        checkpoint="shapes-vlm-step-00450",
         environment="edge",
         kinds=VISION_KINDS,
         per_day=5_500,
@@ -80,10 +79,8 @@ PROFILES = (
         weekend=0.75,
         users=80,
         replicas=1,
-        queue_ms=25,
-        start_ms=160,
-        prompt_ms=2.0,
-        token_ms=19,
+        queue_ms=4.0,
+        slower=2.2,
         errors=0.0015,
         streamed=0.6,
         usd_in=0.05,
@@ -92,7 +89,7 @@ PROFILES = (
     Profile(
         id="text-prod",
         model="shapes-lm",
-        checkpoint="shapes-lm-step-1200",
+        checkpoint="shapes-lm-step-00600",
         environment="production",
         kinds=TEXT_KINDS,
         per_day=8_500,
@@ -101,10 +98,8 @@ PROFILES = (
         weekend=0.85,
         users=300,
         replicas=2,
-        queue_ms=8,
-        start_ms=35,
-        prompt_ms=0.35,
-        token_ms=6,
+        queue_ms=1.5,
+        slower=1.0,
         errors=0.0006,
         streamed=1.0,
         usd_in=0.10,

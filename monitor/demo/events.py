@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.demo.answers import MAX_TOKENS, Answer
-from monitor.demo.failures import FAILURES, OK
+from monitor.demo.answers import Answer
+from monitor.demo.asked import SETTINGS
+from monitor.demo.failures import FAILURES, OK, message
 from monitor.demo.traffic import Requests
 
 Event = dict[str, Any]
@@ -20,7 +21,6 @@ RATED = 0.03
 MISRATED = 0.1
 GOOD, BAD = ("thanks, that is right", None, None, None), ("wrong", "this is not what the image shows", None)
 CLIENTS, CLIENT_SHARES = ("web", "mobile", "batch"), (0.55, 0.35, 0.1)
-TEMPERATURES = (0.0, 0.2, 0.7)
 CROWD = 2.2
 """How unevenly users ask: 0 is evenly; with more, few users ask most."""
 
@@ -63,8 +63,8 @@ def _outcome(requests: Requests) -> dict[str, list[Any]]:
     return {
         "status": np.where(ok, "ok", "error").tolist(),
         "error_type": [failure and failure.name for failure in failures],
-        "error_message": [failure and failure.message for failure in failures],
-        "finish_reason": _only(ok, np.where(tokens_out >= MAX_TOKENS, "length", "stop").tolist()),
+        "error_message": [failure and message(failure) for failure in failures],
+        "finish_reason": _only(ok, [answer.finish_reason for answer in answers]),
         "latency_ms": np.round(requests.latency_ms, 1).tolist(),
         "ttft_ms": _only(ok & requests.streamed, np.round(requests.ttft_ms, 1).tolist()),
         "queue_ms": np.round(requests.queue_ms, 1).tolist(),
@@ -104,15 +104,14 @@ def _about(requests: Requests, rng: np.random.Generator) -> dict[str, list[Any]]
     n, profile = requests.seconds.size, requests.profile
     kinds = [requests.pool.kinds[pick] for pick in requests.picks.tolist()]
     clients = rng.choice(CLIENTS, n, p=CLIENT_SHARES).tolist()
-    temperatures = rng.choice(TEMPERATURES, n).tolist()
-    brightness = np.round(rng.beta(8, 4, n), 3).tolist()
-    hosts = [{"replica": f"{profile.id}-{number}"} for number in range(profile.replicas)]
-    rows = zip(_answers(requests), kinds, clients, temperatures, brightness, strict=True)
+    settings = SETTINGS[profile.model]
+    hosts = [{"replica": f"{profile.id}-{number}", "settings": settings} for number in range(profile.replicas)]
+    rows = zip(_answers(requests), kinds, clients, strict=True)
     return {
         "features": [
-            {"kind": kind, "client": client, "temperature": heat, "prompt_letters": len(answer.input_text)}
-            | ({"images": len(answer.media), "brightness": light} if answer.media else {})
-            for answer, kind, client, heat, light in rows
+            {"kind": kind, "client": client, "prompt_letters": len(answer.input_text)}
+            | ({"images": len(answer.media), "brightness": answer.brightness} if answer.media else {})
+            for answer, kind, client in rows
         ],
         "attrs": [hosts[number] for number in rng.integers(0, profile.replicas, n).tolist()],
     }

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.demo.recorded import refusals
+
 OK = -1
 GOLDEN_RATIO = 0.618034
 
@@ -19,15 +21,21 @@ class Failure:
     burst_weight: float  # of the errors of an error burst
     after_ms: float = 0.0
     part: float = 1.0
+    refused: str = ""  # what was sent, where the message is the one with which the worker really refused it
 
 
 FAILURES = (
-    Failure("InvalidInput", "the request body could not be read: unexpected end of data", 0.45, 0.0, part=0.05),
-    Failure("ContextLengthExceeded", "the prompt is longer than the context of 1024 tokens", 0.25, 0.0, part=0.1),
+    Failure("BrokenImage", "", 0.45, 0.0, part=0.05, refused="broken image"),
+    Failure("ContextLengthExceeded", "", 0.25, 0.0, part=0.1, refused="long prompt"),
     Failure("ClientDisconnected", "the client closed the connection before the answer was complete", 0.24, 0.0),
     Failure("UpstreamTimeout", "the model server did not answer within 10000 ms", 0.04, 0.6, after_ms=10_000),
     Failure("CUDAOutOfMemory", "CUDA out of memory: tried to allocate 512.00 MiB on GPU 0", 0.02, 0.4, part=0.7),
 )
+
+
+def message(failure: Failure) -> str:
+    """What the log says of it."""
+    return refusals()[failure.refused].message if failure.refused else failure.message
 
 
 def failures(

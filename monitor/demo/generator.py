@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 from monitor.demo.answers import Answers
 from monitor.demo.deployments import PROFILES
 from monitor.demo.events import Event, text, to_events
-from monitor.demo.grammar import ANSWERS
 from monitor.demo.incidents import anchor
+from monitor.demo.recorded import recorded_answers
 from monitor.demo.traffic import HOUR, Story, dice, requests, tell
 from monitor.errors import BadInput
 
 BATCH = 5_000
 
 
-def generate(now: datetime, *, days: int = 14, seed: int = 7, answers: Answers = ANSWERS) -> Iterator[list[Event]]:
+def generate(
+    now: datetime, *, days: int = 14, seed: int = 7, answers: Answers = recorded_answers
+) -> Iterator[list[Event]]:
     """The events of the `days` before `now` in order of time, in batches of at most 5,000."""
     if days < 1:
         raise BadInput(f"days is {days}: expected 1 or more")
@@ -25,7 +27,7 @@ def generate(now: datetime, *, days: int = 14, seed: int = 7, answers: Answers =
 
 
 def stretch(
-    now: datetime, start: datetime, end: datetime, *, seed: int = 7, answers: Answers = ANSWERS
+    now: datetime, start: datetime, end: datetime, *, seed: int = 7, answers: Answers = recorded_answers
 ) -> Iterator[list[Event]]:
     """Events from `start` up to and without `end` of the story told at `now`; `end` may lie after that `now`."""
     if seed < 0:

@@ -11,6 +11,9 @@ import msgspec
 
 from monitor.errors import BadInput
 
+SWITCHED_TO = "shapes-vlm-step-00900"
+"""The checkpoint that is served during the latency regression."""
+
 KINDS = ("latency_regression", "error_burst", "slow_leak", "quiet_outage")
 LEAK = timedelta(hours=72)
 OUTAGE_AT = (13, 10)
@@ -94,7 +97,7 @@ def _regression(start: datetime) -> Incident:
         measure="p95_ms as a ratio to the same hours of the days around",
         state="alert",
         sees="every answer takes 1.8 times as long from the switch of the checkpoint until the switch back",
-        checkpoint="shapes-vlm-step-900",
+        checkpoint=SWITCHED_TO,
     )
 
 

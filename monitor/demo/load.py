@@ -8,8 +8,10 @@ from pathlib import Path
 import orjson
 
 from monitor.config import Settings
+from monitor.demo.asked import all_scenes
 from monitor.demo.generator import generate
 from monitor.demo.incidents import read_truth, write_truth
+from monitor.demo.render import png
 from monitor.doors import open_door
 
 FLEET = Path(__file__).with_name("fleet.toml")
@@ -28,6 +30,8 @@ def load_demo(settings: Settings, now: datetime, days: int, seed: int, on_progre
     truth = read_truth(path) if again else write_truth(path, now, days, seed)
     sent = 0
     with open_door(settings) as door:
+        for image in {png(scene) for scene in all_scenes()}:
+            door.keep(image)
         for batch in generate(truth.now, days=truth.days, seed=truth.seed):
             sent += door.send([orjson.dumps(event) for event in batch], dedupe=again)["accepted"]
             left = truth.now - datetime.fromisoformat(batch[-1]["ts"]).astimezone(UTC)

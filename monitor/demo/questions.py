@@ -4,7 +4,6 @@ The trainer of the small checkpoints, their evaluation and the demo draw questio
 generator that is passed in.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -88,18 +87,8 @@ def one_image(rng: Rng) -> Scenes:
 
 
 def many_images(rng: Rng) -> Scenes:
-    """Three to eight images; at least one thing is on one of them only."""
-    while True:
-        scenes = album(rng, int(rng.choice(ALBUM_SIZES, p=ALBUM_SHARES)))
-        if only_once(scenes):
-            return scenes
-
-
-def only_once(scenes: Scenes) -> list[tuple[int, Thing]]:
-    """The things that are on one of the images only, with the number of that image."""
-    found = Counter(thing.name for image in scenes for thing in image.things)
-    things = ((number, thing) for number, image in enumerate(scenes, 1) for thing in image.things)
-    return [(number, thing) for number, thing in things if found[thing.name] == 1]
+    """Three to eight images of one or two things."""
+    return album(rng, int(rng.choice(ALBUM_SIZES, p=ALBUM_SHARES)), most=2)
 
 
 def _colour(rng: Rng, scenes: Scenes) -> Asked:
@@ -123,18 +112,16 @@ def _exist(rng: Rng, scenes: Scenes) -> Asked:
     """Half of the things that are asked for are there; most others have a colour or a shape of the image."""
     shown = one_of(rng, scenes[0].things)
     there = rng.random() < 0.5
-    asked = shown if there else _absent(rng, scenes, shown)
+    asked = shown if there else one_of(rng, _absent(scenes, shown))
     forms = ("Is there {}?", "Does the image show {}?", "Can you see {}?")
     return Asked(one_of(rng, forms).format(asked.with_article), "yes" if there else "no")
 
 
-def _absent(rng: Rng, scenes: Scenes, shown: Thing) -> Thing:
-    while True:
-        colour = shown.colour if rng.random() < 0.4 else one_of(rng, COLOURS)
-        shape = shown.shape if rng.random() < 0.4 else one_of(rng, SHAPES)
-        other = replace(shown, colour=colour, shape=shape)
-        if not any(image.has(other.name) for image in scenes):
-            return other
+def _absent(scenes: Scenes, shown: Thing) -> list[Thing]:
+    """Things that are on none of the images; those of the colour or shape of the shown one stand there four times."""
+    others = (replace(shown, colour=colour, shape=shape) for colour in COLOURS for shape in SHAPES)
+    missing = [other for other in others if not any(image.has(other.name) for image in scenes)]
+    return [one for one in missing for _ in range(4 if one.colour == shown.colour or one.shape == shown.shape else 1)]
 
 
 def _list(rng: Rng, scenes: Scenes) -> Asked:
@@ -174,24 +161,20 @@ def _both(rng: Rng, scenes: Scenes) -> Asked:
     return Asked(one_of(rng, forms).format(asked.with_article), "yes" if asked in common else "no")
 
 
-def _which(rng: Rng, scenes: Scenes) -> Asked:
-    """The number of the only image that has a thing."""
-    alone = only_once(scenes)
-    number, thing = one_of(rng, alone)
-    forms = ("Which image has the {}?", "On which image is the {}?", "Find the image with the {}.")
-    return Asked(one_of(rng, forms).format(thing.name), str(number))
+def _any(rng: Rng, scenes: Scenes) -> Asked:
+    """Whether a colour is on at least one of the images; for half of the questions it is, unless all colours are."""
+    shown = {thing.colour for image in scenes for thing in image.things}
+    present = [colour for colour in COLOURS if colour in shown]
+    absent = [colour for colour in COLOURS if colour not in shown]
+    there = not absent or rng.random() < 0.5
+    asked = one_of(rng, present if there else absent)
+    forms = ("Does any of the images show something {}?", "Is there something {} on any image?")
+    return Asked(one_of(rng, forms).format(asked), "yes" if there else "no")
 
 
-def _tally(rng: Rng, scenes: Scenes) -> Asked:
-    """On how many images a thing is; each number that occurs, and 0, is asked for as often."""
-    shown: dict[int, list[Thing]] = {0: []}
-    for thing in {thing.name: thing for image in scenes for thing in image.things}.values():
-        shown.setdefault(sum(image.has(thing.name) for image in scenes), []).append(thing)
-    number = one_of(rng, sorted(shown))
-    some = one_of(rng, one_of(rng, scenes).things)
-    asked = one_of(rng, shown[number]) if number else _absent(rng, scenes, some)
-    forms = ("How many images show {}?", "Count the images with {}.")
-    return Asked(one_of(rng, forms).format(asked.with_article), str(number))
+def _images(rng: Rng, scenes: Scenes) -> Asked:
+    forms = ("How many images are there?", "Count the images.", "How many images do you see?")
+    return Asked(one_of(rng, forms), str(len(scenes)))
 
 
 KINDS: dict[str, Kind] = {
@@ -203,8 +186,8 @@ KINDS: dict[str, Kind] = {
     "point": Kind("where a thing is, as (x, y)", one_image, _point),
     "describe": Kind("a sentence that names all shapes", one_image, _describe),
     "compare": Kind("two images: which has more, is a thing on both", pair, _compare),
-    "which": Kind("three to eight images: which one has a thing", many_images, _which),
-    "tally": Kind("three to eight images: how many show a thing", many_images, _tally),
+    "any": Kind("three to eight images: is a colour on any of them", many_images, _any),
+    "images": Kind("three to eight images: how many they are", many_images, _images),
 }
 
 

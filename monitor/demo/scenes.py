@@ -117,8 +117,9 @@ def pair(rng: np.random.Generator) -> tuple[Scene, Scene]:
     return (first, second) if rng.random() < 0.5 else (second, first)
 
 
-def album(rng: np.random.Generator, n: int) -> tuple[Scene, ...]:
-    return tuple(scene(rng) for _ in range(n))
+def album(rng: np.random.Generator, n: int, most: int = len(SHAPES)) -> tuple[Scene, ...]:
+    """So many random scenes of at most so many things."""
+    return tuple(scene(rng, most=most) for _ in range(n))
 
 
 def _with(given: Scene, place: int, wanted: Thing) -> Scene:

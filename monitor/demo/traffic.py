@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.demo.answers import Answers, Pool, sample
+from monitor.demo.answers import Answers, Pool, pool
 from monitor.demo.deployments import PROFILES, Profile, checkpoint_at
 from monitor.demo.failures import duration, failures
 from monitor.demo.incidents import Incident, anchor, incidents
@@ -47,15 +47,12 @@ class Requests:
 
 
 def tell(now: datetime, seed: int, answers: Answers) -> Story:
-    """The story at `now`. Asks `answers` for a sample of each checkpoint, which is all that they are ever asked."""
+    """The story at `now`, with what each checkpoint in it answered."""
     planted = incidents(now, WHOLE_STORY)
     served = {profile.checkpoint: profile.kinds for profile in PROFILES}
     profiles = {profile.id: profile for profile in PROFILES}
     served |= {i.checkpoint: profiles[i.deployment].kinds for i in planted if i.checkpoint}
-    pools = {
-        checkpoint: sample(answers, kinds, checkpoint, np.random.default_rng([seed, crc32(checkpoint.encode())]))
-        for checkpoint, kinds in served.items()
-    }
+    pools = {checkpoint: pool(answers, kinds, checkpoint) for checkpoint, kinds in served.items()}
     return Story(seed, anchor(now), planted, pools)
 
 
@@ -69,10 +66,10 @@ def requests(story: Story, profile: Profile, hour: datetime) -> Requests:
     rng = dice(story, profile, hour, purpose=0)
     seconds, load = arrivals(profile, hour, rng)
     checkpoint = checkpoint_at(profile, hour, story.planted)
-    pool = story.pools[checkpoint]
+    answered = story.pools[checkpoint]
     draws = rng.random((4, seconds.size))
-    picks = pool.draw(draws[0])
-    took = times(profile, pool.tokens_in[picks], pool.tokens_out[picks], load, rng)
+    picks = answered.draw(draws[0])
+    took = times(profile, answered.prefill_ms[picks], answered.decode_ms[picks], load, rng)
     error_rate, silent = np.full(seconds.size, profile.errors), np.zeros(seconds.size, dtype=bool)
     burst = silent.copy()
     for incident in story.planted:
@@ -81,9 +78,11 @@ def requests(story: Story, profile: Profile, hour: datetime) -> Requests:
         if incident.deployment != profile.id or not inside.any():
             continue
         if incident.kind == "latency_regression":
-            took = took.slower(np.where(inside, incident.magnitude, 1.0))
+            # the p95 is to be so many times as high, whatever the other checkpoint takes by itself
+            factor = incident.magnitude * story.pools[profile.checkpoint].p95_ms / answered.p95_ms
+            took = took.slower(np.where(inside, factor, 1.0))
         elif incident.kind == "slow_leak":
-            took = took.leaking(np.where(inside, progress, 0.0))
+            took = took.leaking(np.where(inside, progress, 0.0), profile.slower * answered.p95_ms)
         elif incident.kind == "error_burst":
             burst, error_rate = inside, np.where(inside, incident.magnitude, error_rate)
         else:
@@ -94,7 +93,7 @@ def requests(story: Story, profile: Profile, hour: datetime) -> Requests:
         profile=profile,
         hour=hour,
         checkpoint=checkpoint,
-        pool=pool,
+        pool=answered,
         seconds=seconds[kept],
         picks=picks[kept],
         queue_ms=np.minimum(took.queue, latency)[kept],

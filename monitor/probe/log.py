@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.chat import Reply
+from monitor.chat import Reply, Token
 from monitor.errors import Overloaded, StoreError
 from monitor.ingest.door import Answer
 from monitor.ingest.normalise import MAX_ATTRS_BYTES
@@ -17,7 +17,9 @@ from monitor.store.owner import StoreOwner
 
 TRIES = 5
 MAX_TOKENS = 512
-"""So many tokens of a single probe are logged with their probabilities."""
+"""So many tokens of a single probe are logged with their probabilities ..."""
+MAX_WEIGHED = 8
+"""... and so many with those of their alternatives: what the answer chose among is decided at its beginning."""
 
 OPTIONAL = ("tokens", "messages")
 """Attributes that give way, in this order, when all of them are more than the door takes."""
@@ -79,10 +81,14 @@ def event_of(outcome: Outcome, run: str, event_id: str, visitor: str, *, tokens:
     if outcome.error is not None:
         return event | {"status": "error", "error_type": outcome.kind, "error_message": str(outcome.error)}
     assert reply is not None
-    if tokens and reply.tokens:
-        event["attrs"]["tokens"] = [[token.text, token.logprob] for token in reply.tokens[:MAX_TOKENS]]
+    if tokens and (kept := reply.tokens[:MAX_TOKENS]):
+        event["attrs"]["tokens"] = [_logged(token, weighed=i < MAX_WEIGHED) for i, token in enumerate(kept)]
     event["attrs"] |= _told(reply)
     return event | _answered(reply)
+
+
+def _logged(token: Token, *, weighed: bool) -> list[Any]:
+    return [token.text, token.logprob, *([token.top] if weighed and token.top else [])]
 
 
 def _answered(reply: Reply) -> dict[str, Any]:

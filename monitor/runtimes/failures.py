@@ -152,7 +152,7 @@ def _words(found: Any) -> Iterator[str]:
         for item in found[:5]:
             yield from _words(item)
     elif isinstance(found, Mapping):
-        if "msg" in found and "loc" in found:  # FastAPI: what is wrong with which field
+        if "msg" in found and isinstance(found.get("loc"), list):  # FastAPI: what is wrong with which field
             yield f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
             return
         for key in ("error", "message", "detail", "reason", "error_type", "errors"):

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 Kind = Literal["same", "a", "b"]
 """In both texts, only in the first, only in the second."""
 
-GRAINS = (re.compile(r"\w+|\s+|[^\w\s]"), re.compile(r"[^\n]*\n|[^\n]+"))
-"""Words, blanks and signs; and lines, for texts that have too many of those."""
+GRAINS = (re.compile(r"\d+(?:\.\d+)+|\w+|\s+|[^\w\s]"), re.compile(r"[^\n]*\n|[^\n]+"))
+"""Words, decimal numbers, blanks and signs; and lines, for texts that have too many of those."""
 
 MOST_PAIRS = 1_000_000
 """Bound of the work: parts of the one text that differ times parts of the other."""

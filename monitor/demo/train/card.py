@@ -9,8 +9,8 @@ from monitor.demo.train.halves import HALVES
 from monitor.demo.train.recipe import PUBLISHED_SEED
 
 TITLES = {
-    "vlm": "a small vision-language model of the SmolVLM architecture",
-    "lm": "a small text-only model of the Llama architecture",
+    "vlm": "A small vision-language model of the SmolVLM architecture",
+    "lm": "A small text-only model of the Llama architecture",
 }
 TASKS = {"vlm": "image-text-to-text", "lm": "text-generation"}
 AUTO = {
@@ -54,7 +54,7 @@ pipeline_tag: {TASKS[course.kind]}
 
 # {name}
 
-{TITLES[course.kind].capitalize()}, {parameters:,} parameters, weights in float16. Checkpoint after step {step} of its
+{TITLES[course.kind]}, {parameters:,} parameters, weights in float16. Checkpoint after step {step} of its
 training, at the end of or during the stage "{stage.name}".
 
 ## Accuracy on held-out questions

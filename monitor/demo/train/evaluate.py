@@ -21,7 +21,7 @@ from monitor.stats.intervals import Interval, wilson
 
 QUESTIONS: Mapping[Kind, Mapping[str, QuestionKind]] = {"vlm": KINDS, "lm": TEXT_KINDS}
 
-BATCH = 40
+BATCH = 120
 
 
 @dataclass(frozen=True, slots=True)

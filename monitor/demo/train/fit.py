@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.multiprocessing as processes
+from transformers.utils import logging
 
 from monitor.demo.small import Kind, build_model, build_tokenizer, save
 from monitor.demo.train.halves import HALVES, Halves
@@ -97,6 +98,7 @@ def _half(
     news: "Queue[News]",
 ) -> None:
     torch.set_num_threads(1)
+    logging.disable_progress_bar()  # of the writing of checkpoints: the training has its own
     parent = os.getppid()
     tokenizer = build_tokenizer(course.kind)
     model = build_model(course.kind, tokenizer, seed).train()

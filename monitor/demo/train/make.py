@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from transformers.utils import logging
 
 from monitor.demo.train.card import card
 from monitor.demo.train.evaluate import Checkpoint, Figure
@@ -78,6 +79,7 @@ def _examine(place: Path, progress: Progress) -> list[Made]:
 
 def _ask(folder: Path, course: Course) -> tuple[int, Figures, Figures]:
     torch.set_num_threads(1)
+    logging.disable_progress_bar()
     checkpoint = Checkpoint(folder, course.kind)
     choosing = checkpoint.figures(CHOOSING_N, CHOOSING_SEED)
     return checkpoint.parameters, choosing, checkpoint.figures(PUBLISHED_N, PUBLISHED_SEED)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from monitor.demo.questions import Question
 from monitor.demo.render import planes
-from monitor.demo.scenes import Scene
+from monitor.demo.scenes import COLOURS, Scene
 from monitor.demo.small import END, FAKE, GLOBAL, IMAGE, IMAGE_TOKENS, START
 
 IGNORED = -100
-HINT, NUMBER = 0.5, 0.2
+HINT = 0.5
 LONGEST_HINT = 3
 HIDDEN = float(torch.finfo(torch.float32).min)
 
@@ -53,7 +53,7 @@ class Packer:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._encode = lru_cache(maxsize=50_000)(self._ids)
-        (self._before_image,) = self._encode(GLOBAL)
+        self._colours = {self._encode(f" {colour}")[0]: colour for colour in COLOURS}
         self._marks = {*self._encode("(),")}
         self._after_last_word = len(self._encode(f"?{END}\n{START}assistant\n"))
 
@@ -80,7 +80,6 @@ class Packer:
         ids = [*self._encode(f"{START}user\n" + image * len(questions[0].scenes))]
         prefix = len(ids)
         row = _Row(ids, [*range(prefix)], [0] * prefix, [], [], [])
-        self._number(row, len(questions[0].scenes))
         for number, question in enumerate(questions, 1):
             prompt = self._encode(f"{question.prompt}{END}\n{START}assistant\n")
             answer = self._encode(question.label + END)
@@ -92,24 +91,27 @@ class Packer:
             row.asked.extend(range(first, first + len(answer)))
             row.targets.extend(answer)
             row.weights.extend([1.0] * len(answer))
-            self._hint(row, question, first)
+            self._hints(row, question, prompt, first + 1 - len(prompt))
         return row
 
-    def _number(self, row: _Row, images: int) -> None:
-        """Of several images, the token before each has to say which one it is."""
-        starts = [at for at, token in enumerate(row.ids) if token == self._before_image]
-        for number, at in enumerate(starts if images > 1 else [], 1):
-            row.asked.append(at)
-            row.targets.extend(self._encode(str(number)))
-            row.weights.append(NUMBER)
+    def _hints(self, row: _Row, question: Question, prompt: Sequence[int], start: int) -> None:
+        """Words of a prompt have to say already what the answer rests on.
 
-    def _hint(self, row: _Row, question: Question, first: int) -> None:
-        """The last word of the prompt, mostly what is asked for, has to name the words of a short answer already."""
-        words = [token for token in self._encode(question.label) if token not in self._marks]
-        if len(words) <= LONGEST_HINT:
-            row.asked.extend([first - self._after_last_word] * len(words))
-            row.targets.extend(words)
-            row.weights.extend([HINT / len(words)] * len(words))
+        The last word, mostly what is asked for, names a short answer; of a single image, a colour names its shape.
+        """
+        answer = [token for token in self._encode(question.label) if token not in self._marks]
+        if len(answer) <= LONGEST_HINT:
+            self._hint(row, start + len(prompt) - 1 - self._after_last_word, answer)
+        if len(question.scenes) == 1:
+            for place, token in enumerate(prompt):
+                if colour := self._colours.get(token):
+                    shapes = [thing.shape for thing in question.scenes[0].things if thing.colour == colour] or ["no"]
+                    self._hint(row, start + place, [self._encode(f" {shape}")[0] for shape in shapes])
+
+    def _hint(self, row: _Row, place: int, tokens: Sequence[int]) -> None:
+        row.asked.extend([place] * len(tokens))
+        row.targets.extend(tokens)
+        row.weights.extend([HINT / len(tokens)] * len(tokens))
 
 
 def pixel_values(scenes: Sequence[Scene]) -> torch.Tensor:

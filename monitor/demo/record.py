@@ -1,0 +1,147 @@
+"""Asks the demo's checkpoints for real, once: `python -m monitor.demo.record` writes the files that `recorded` reads.
+
+Each prompt of the sample is answered by itself, greedily, on one thread of a processor, through the same code as in the
+worker. What cannot be answered is sent as well, and how it is refused is written down. The seed is fixed: texts and
+confidences come out the same again, the measured times are those of this machine.
+"""
+
+import hashlib
+import queue
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from monitor.chat import Generation, Image, Message, Piece
+from monitor.config import load_settings
+from monitor.demo.asked import SETTINGS, Prompt, prompts
+from monitor.demo.deployments import PROFILES, TEXT_KINDS, VISION_KINDS
+from monitor.demo.incidents import SWITCHED_TO
+from monitor.demo.load import FLEET
+from monitor.demo.recorded import FOLDER, MIME, Asked, Refused, Said
+from monitor.demo.render import pixels, png
+from monitor.errors import WatchpointError
+from monitor.fleet import load_fleet
+from monitor.inference.checkpoint import Loaded, load_checkpoint
+from monitor.inference.engine import Engine, EngineOptions
+from monitor.inference.folders import weights_folder
+from monitor.inference.images import ImageLimits
+from monitor.inference.outcome import Outcome
+from monitor.inference.prepare import prepare
+
+LIMITS = ImageLimits.of(load_settings({}))
+
+
+def main() -> None:
+    """Write the prompts, the answers of each checkpoint, and the refusals."""
+    torch.set_num_threads(1)
+    FOLDER.mkdir(exist_ok=True)
+    vision = [prompt for kind in VISION_KINDS for prompt in prompts(kind)]
+    texts = [prompt for kind in TEXT_KINDS for prompt in prompts(kind)]
+    _write("prompts.jsonl", map(asked, [*vision, *texts]))
+    with Progress() as progress:
+        for checkpoint in sorted({profile.checkpoint for profile in PROFILES} | {SWITCHED_TO}):
+            loaded = load_demo_checkpoint(checkpoint)
+            sample = vision if loaded.takes_images else texts
+            said = answer_all(loaded, progress.track(sample, description=checkpoint))
+            _write(f"answers-{checkpoint}.jsonl", said)
+            if checkpoint == PROFILES[0].checkpoint:
+                _write("refusals.jsonl", refuse_all(loaded))
+
+
+def load_demo_checkpoint(checkpoint: str) -> Loaded:
+    """A checkpoint of the demo's fleet file, ready to answer on a CPU."""
+    fleet = load_fleet(FLEET)
+    record = fleet.checkpoints[checkpoint]
+    return load_checkpoint(record, weights_folder(record, str(FLEET)), "cpu")
+
+
+def asked(prompt: Prompt) -> Asked:
+    """A prompt as it is written down, with the hashes of its images."""
+    question = prompt.question
+    files = [png(scene) for scene in question.scenes]
+    light = np.concatenate([pixels(scene) for scene in question.scenes]).mean() / 255 if files else None
+    return Asked(
+        id=prompt.id,
+        kind=question.kind,
+        prompt=question.prompt,
+        label=question.label,
+        images=tuple(hashlib.sha256(file).hexdigest() for file in files),
+        image_bytes=len(files[0]) if files else 0,
+        brightness=None if light is None else round(float(light), 4),
+    )
+
+
+def answer_all(loaded: Loaded, sample: Iterable[Prompt]) -> list[Said]:
+    """What a checkpoint says to each prompt, asked one at a time."""
+    engine = Engine(loaded, EngineOptions(max_rows=1))
+    engine.start()
+    try:
+        engine.warm_up()
+        return [_said(prompt, ask(engine, loaded, _message(prompt))) for prompt in sample]
+    finally:
+        engine.stop()
+
+
+def ask(engine: Engine, loaded: Loaded, message: Message) -> Outcome:
+    """One answer, with the log probability of each token. Raises what the engine refuses."""
+    model = next(name for name in SETTINGS if loaded.id.startswith(name))
+    settings = Generation(max_tokens=int(SETTINGS[model]["max_tokens"]), top_logprobs=0)
+    heard: queue.SimpleQueue[Piece | Outcome | WatchpointError] = queue.SimpleQueue()
+    engine.submit(prepare(loaded, [message], settings, LIMITS), settings, heard.put)
+    while isinstance(found := heard.get(timeout=60), Piece):
+        pass
+    if isinstance(found, WatchpointError):
+        raise found
+    return found
+
+
+def refuse_all(loaded: Loaded) -> list[Refused]:
+    """How hopeless requests are refused: an image that breaks off, and a prompt that is longer than the context."""
+    whole = png(prompts("colour")[0].question.scenes[0])
+    hopeless = {
+        "broken image": Message("user", (Image(whole[: len(whole) // 2], MIME), "What colour is the circle?")),
+        "long prompt": Message("user", (Image(whole, MIME), "Is there a red circle? " * 400)),
+    }
+    return [_refused(loaded, sent, message) for sent, message in hopeless.items()]
+
+
+def _refused(loaded: Loaded, sent: str, message: Message) -> Refused:
+    try:
+        prepare(loaded, [message], Generation(), LIMITS)
+    except WatchpointError as error:
+        return Refused(sent, type(error).__name__, str(error))
+    raise AssertionError(f"{sent}: was not refused")
+
+
+def _message(prompt: Prompt) -> Message:
+    question = prompt.question
+    return Message("user", (*(Image(png(scene), MIME) for scene in question.scenes), question.prompt))
+
+
+def _said(prompt: Prompt, outcome: Outcome) -> Said:
+    surety = np.exp(np.mean([token.logprob for token in outcome.tokens])) if outcome.tokens else 0.0
+    return Said(
+        id=prompt.id,
+        output=outcome.text,
+        right=prompt.question.right(outcome.text),
+        confidence=round(float(surety), 4),
+        finish_reason=outcome.finish_reason,
+        tokens_in=outcome.tokens_in,
+        tokens_out=outcome.tokens_out,
+        prefill_ms=round(outcome.preprocess_ms + outcome.prefill_ms, 2),
+        decode_ms=round(outcome.decode_ms, 2),
+    )
+
+
+def _write(name: str, records: Iterable[Any]) -> None:
+    path: Path = FOLDER / name
+    path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+
+
+if __name__ == "__main__":
+    main()
