@@ -131,7 +131,7 @@ def texts_alone(folder: Path, scale: Scale, rows: int = 32) -> Part:
     figures = {
         "engine / transformers' continuous batching": _ratios(ours, theirs),
         "answers as single ones": {one.name: _identical(right, one) for one in (ours, theirs, batched)},
-        "answer tokens": _spread([len(one.ids) for one in right]),
+        "answer tokens of texts": _spread([len(one.ids) for one in right]),
     }
     return Part([run_line("text only", one, asked, tokens) for one in (ours, theirs, batched)], figures=figures)
 

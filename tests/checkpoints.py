@@ -21,7 +21,8 @@ from monitor.inference.prepare import Prepared, prepare
 from monitor.records import Checkpoint
 
 LIMITS = ImageLimits(max_bytes=20_000_000, max_pixels=50_000_000)
-WAIT_S = 60.0
+WAIT_S = 250.0
+DEADLINE_S = 250.0
 SHARPER = 5.0
 
 
@@ -110,5 +111,5 @@ def ask(
     engine: Engine, text: str = "What colour is the circle?", images: Sequence[bytes] = (), **settings: object
 ) -> Call:
     """Prepare a request and put it into the queue."""
-    generation = Generation(**settings)  # type: ignore[arg-type]  # a test passes what it means
+    generation = Generation(**({"deadline_s": DEADLINE_S} | settings))  # type: ignore[arg-type]  # a test passes what it means
     return Call(engine, prepare(engine.loaded, user(text, images), generation, LIMITS), generation)

@@ -14,7 +14,7 @@ from monitor.inference.engine import Engine
 from tests.checkpoints import Call, ask, load, png, running
 from tests.conftest import wait_until
 
-POISON = "purple"
+POISON = "poison"  # no token of its own, so that no answer says it by chance
 
 
 @pytest.fixture(scope="module")

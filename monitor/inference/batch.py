@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from monitor.errors import OutOfMemory, TargetError, WatchpointError
 from monitor.inference.checkpoint import Loaded
+from monitor.inference.grouping import PassCost, split
 from monitor.inference.peak import Meter, is_out_of_memory
 from monitor.inference.rows import Row
 from monitor.inference.runner import Runner
@@ -33,6 +34,7 @@ class Batch:
         self.fitted = 0  # most rows that ran
         self.counts: Counter[str] = Counter()
         self.prefill_s = self.decode_s = 0.0
+        self._cost = PassCost()
         self._clean = 0  # steps since memory ran out
         self._joined = False  # somebody did since the last step
         self._ends, self._name = loaded.ends, loaded.name
@@ -48,8 +50,17 @@ class Batch:
         """How many rows may join now."""
         return 0 if self.rows and self.rows[0].alone else self.cap - len(self.rows)
 
-    def join(self, group: Sequence[Row]) -> list[Row]:
-        """Compute the prompts of a group and take it in."""
+    def join(self, rows: Sequence[Row]) -> list[Row]:
+        """Compute the prompts of rows in groups of like lengths, and take them in."""
+        again: list[Row] = []
+        for shaped in _by_shape(rows):
+            for group in split(shaped, lambda row: row.width, self._cost.tokens):
+                fits = len(self.rows) + len(group) <= self.cap  # memory may have run out just now
+                again += self._join(group) if fits else group
+        return sorted(again, key=lambda row: row.submitted)
+
+    def _join(self, group: Sequence[Row]) -> list[Row]:
+        """One prefill."""
         began, first = time.perf_counter(), len(self.rows)
         entries = [row.entry for row in group]
         try:
@@ -61,8 +72,7 @@ class Batch:
             self.rows += group
             self._joined = True
             self._ran(group)
-            self._count_prefill([len(entry.ids) for entry in entries], sum(row.prepared.images for row in group))
-            self.prefill_s += time.perf_counter() - began
+            self._count_prefill(group, time.perf_counter() - began)
             return self._take(first, choices)
         return self._join_failed(group, problem)
 
@@ -148,7 +158,7 @@ class Batch:
             self._fail(group[0], _model_error(problem))
             return []
         middle = len(group) // 2
-        return self.join(group[:middle]) + self.join(group[middle:])
+        return self._join(group[:middle]) + self._join(group[middle:])
 
     def _step_failed(self, problem: Exception) -> list[Row]:
         group = self._give_up()
@@ -203,12 +213,25 @@ class Batch:
         for row in rows:
             row.batch_rows, row.peak = max(row.batch_rows, len(rows)), max(row.peak, peak)
 
-    def _count_prefill(self, lengths: list[int], images: int) -> None:
+    def _count_prefill(self, group: Sequence[Row], seconds: float) -> None:
+        padded = max(row.width for row in group) * len(group)
+        self._cost.learn(padded, seconds)
+        own = sum(row.width for row in group)
         self.counts["prefills"] += 1
-        self.counts["prefill_rows"] += len(lengths)
-        self.counts["prompt_tokens"] += sum(lengths)
-        self.counts["padded_tokens"] += max(lengths) * len(lengths) - sum(lengths)
-        self.counts["images"] += images
+        self.counts["prefill_rows"] += len(group)
+        self.counts["prompt_tokens"] += own
+        self.counts["padded_tokens"] += padded - own
+        self.counts["images"] += sum(row.prepared.images for row in group)
+        self.prefill_s += seconds
+
+
+def _by_shape(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows whose images have the same size; those without images go with the first of them."""
+    shapes: dict[tuple[int, ...], list[Row]] = {row.picture_shape: [] for row in rows if row.picture_shape} or {(): []}
+    first = next(iter(shapes))
+    for row in rows:
+        shapes[row.picture_shape or first].append(row)
+    return [*shapes.values()]
 
 
 def _model_error(problem: Exception) -> TargetError:

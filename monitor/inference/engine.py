@@ -151,7 +151,7 @@ class Engine:
         self._sweep(now)
         batch = self._batch
         with self._lock:
-            picked = self._waiting.pick(batch.places, now, idle=not batch.rows)
+            picked = self._waiting.pick(batch.places, idle=not batch.rows)
         self._joining = [row for row in picked if not self._ended_waiting(row, now)]
         if self._joining:
             self._put_back(batch.join(self._joining))

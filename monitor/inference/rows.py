@@ -60,6 +60,17 @@ class Row:
         return Entry((*ids, *self.generated), self.prepared.pixels, len(ids) + self.limit)
 
     @property
+    def width(self) -> int:
+        """Tokens of its next prefill."""
+        return len(self.prepared.ids) + len(self.generated)
+
+    @property
+    def picture_shape(self) -> tuple[int, ...]:
+        """Height and width of its image tensors, which must be equal in one pass; empty without images."""
+        pixels = self.prepared.pixels.get("pixel_values")
+        return () if pixels is None else tuple(pixels.shape[-2:])
+
+    @property
     def bytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.prepared.pixels.values())
 

@@ -6,17 +6,11 @@ from collections.abc import Iterable
 
 from monitor.inference.rows import Row
 
-LENGTH_STEP = 32
-"""Prompts whose lengths fall into the same step of so many tokens, with as many images, share a bucket."""
-
-PREFILL_TOKENS = 16_384
-"""Most tokens of one prefill, padding included, unless a single prompt is longer."""
-
 BURST_S = 0.05
 
 
 class Waiting:
-    """A bounded queue with buckets: the oldest request picks the bucket, so none waits while others overtake it."""
+    """A queue in the order of arrival."""
 
     def __init__(self, wait_s: float) -> None:
         self.rows: deque[Row] = deque()
@@ -51,31 +45,16 @@ class Waiting:
         """Remove what was cancelled or missed its deadline."""
         return self._remove([row for row in self.rows if row.overdue(now)])
 
-    def pick(self, places: int, now: float, idle: bool) -> list[Row]:
-        """The rows of the next prefill: the oldest, others of its bucket, then whatever has waited long enough.
+    def pick(self, places: int, idle: bool) -> list[Row]:
+        """The rows that join next: as many as there are places, oldest first, so that none is overtaken.
 
         A row that must be alone is picked only while the batch is idle, and stays alone.
         """
-        if places < 1 or not self.rows or (self.rows[0].alone and not idle):
+        if places < 1 or not self.rows:
             return []
-        oldest = self.rows[0]
-        if oldest.alone:
-            return self._remove([oldest])
-        bucket = _bucket(oldest)
-        ready = [row for row in self.rows if not row.alone]
-        alike = [row for row in ready if _bucket(row) == bucket]
-        others = [row for row in ready if _bucket(row) != bucket and now - row.submitted >= self._wait_s]
-        shape = _pixel_shape(oldest)
-        group: list[Row] = []
-        width = 0
-        for row in alike + others:
-            shape = shape or _pixel_shape(row)
-            width = max(width, row.prepared.tokens_in + len(row.generated))
-            if len(group) == places or (group and width * (len(group) + 1) > PREFILL_TOKENS):
-                break
-            if _pixel_shape(row) in (None, shape):
-                group.append(row)
-        return self._remove(group)
+        if self.rows[0].alone:
+            return self._remove([self.rows[0]]) if idle else []
+        return self._remove([row for row in self.rows if not row.alone][:places])
 
     def _remove(self, group: list[Row]) -> list[Row]:
         if not group:
@@ -84,13 +63,3 @@ class Waiting:
         self.rows = deque(row for row in self.rows if id(row) not in taken)
         self.bytes -= sum(row.bytes for row in group)
         return group
-
-
-def _bucket(row: Row) -> tuple[int, int]:
-    return row.prepared.images, (row.prepared.tokens_in + len(row.generated)) // LENGTH_STEP
-
-
-def _pixel_shape(row: Row) -> tuple[int, ...] | None:
-    """Height and width of its image tensors: only equal ones can be encoded in one pass. None without images."""
-    pixels = row.prepared.pixels.get("pixel_values")
-    return None if pixels is None else tuple(pixels.shape[-2:])
