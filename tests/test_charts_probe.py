@@ -232,7 +232,7 @@ def test_a_difference_is_a_dot_with_an_interval_and_a_line_of_no_difference() ->
     assert interval["markLine"]["data"][0]["xAxis"] == 0
     assert option["xAxis"]["min"] < 0 < 4.6 < option["xAxis"]["max"]
     option_json(option)
-    assert paired.in_words(share) == "right answers, B minus A: +2.5 % (+0.40 % to +4.6 %)"
+    assert paired.in_words(share) == "right answers, B minus A: +2.5 points (+0.4 to +4.6 points)"
     assert paired.in_words(ratio) == "latency, B over A: 1.20× (1.10× to –)"
 
 

@@ -87,7 +87,7 @@ def _moment(marker: Marker, named: bool) -> Option:
             "show": named,
             "position": "insideEndTop",
             "color": palette.DEPLOY,
-            "width": 110,
+            "width": 140,
             "overflow": "truncate",
         },
     }

@@ -42,7 +42,7 @@ def difference_interval(effect: Effect) -> Option:
     inside = [one for one in (low, high, middle, none) if one is not None]
     margin = max(max(inside) - min(inside), 0.02 * scale) * 0.15
     edges = min(inside) - margin, max(inside) + margin
-    suffix = " %" if effect.unit == "share" else "×"
+    suffix = "" if effect.unit == "share" else "×"
     return {
         "animation": False,
         "grid": {"left": 16, "right": 24, "top": 20, "bottom": 8, "containLabel": True},
@@ -51,7 +51,12 @@ def difference_interval(effect: Effect) -> Option:
             "type": "value",
             "min": _rounded(edges[0]),
             "max": _rounded(edges[1]),
-            "axisLabel": {"formatter": "{value}" + suffix, "hideOverlap": True},
+            "axisLabel": {
+                "formatter": "{value}" + suffix,
+                "hideOverlap": True,
+                "showMinLabel": False,  # the ends are where they are for the interval to fit, and no round numbers
+                "showMaxLabel": False,
+            },
         },
         "yAxis": {"type": "category", "data": [""], "axisTick": {"show": False}, "axisLine": {"show": False}},
         "series": [_interval(low, high, edges, none), _dot(middle)],
@@ -59,9 +64,10 @@ def difference_interval(effect: Effect) -> Option:
 
 
 def in_words(effect: Effect) -> str:
-    """The figure with its interval: +2.5 % (0.40 % to 4.6 %)."""
+    """The figure with its interval: +2.5 points (+0.4 to +4.6 points); of shares, points are percentage points."""
     low, high = (words.UNKNOWN if end is None else _written(effect, end) for end in (effect.low, effect.high))
-    return f"{effect.name}: {_written(effect, effect.value)} ({low} to {high})"
+    unit = " points" if effect.unit == "share" else ""
+    return f"{effect.name}: {_written(effect, effect.value)}{unit} ({low} to {high}{unit})"
 
 
 def right_wrong_table(row: Mapping[str, Any]) -> pd.DataFrame:
@@ -108,9 +114,7 @@ def _end(value: Any) -> float | None:
 
 
 def _written(effect: Effect, value: float) -> str:
-    if effect.unit == "ratio":
-        return f"{value:.2f}×"
-    return f"{'+' if value > 0 else ''}{words.share(value)}"
+    return f"{value:.2f}×" if effect.unit == "ratio" else f"{value * 100:+.1f}"
 
 
 def _rounded(value: float) -> float:

@@ -40,14 +40,27 @@ def count(value: Any) -> str:
 
 
 def share(value: Any) -> str:
-    """A part of one as a percentage with about two digits: 0.42 %; what is not zero is never written as 0 %."""
+    """A part of one as a percentage with about two digits: 0.42 %, 99.6 %.
+
+    What is not nothing is never written as 0 %, and what is not all never as 100 %.
+    """
     if not known(value):
         return UNKNOWN
     percent = float(value) * 100
     if percent and abs(percent) < 0.0001:
         return "< 0.0001 %"
-    digits = next((digits for least, digits in SHARE_DIGITS if abs(percent) >= least), 4)
-    return f"{percent:.{digits}f} %" if percent else "0 %"
+    if 99 < percent < 100:
+        return f"{percent:.{_digits(100 - percent) - 1}f} %" if percent < 99.999 else "> 99.999 %"
+    return f"{percent:.{_digits(percent)}f} %" if percent else "0 %"
+
+
+def _digits(percent: float) -> int:
+    return next((digits for least, digits in SHARE_DIGITS if abs(percent) >= least), 4)
+
+
+def objective(value: float) -> str:
+    """A share that somebody set, exactly as it was set: 99.5 %."""
+    return f"{value * 100:.10g} %"
 
 
 def milliseconds(value: Any) -> str:

@@ -19,8 +19,8 @@ SCENES = 120
 PAIRS, ALBUMS, TEXTS = 80, 40, 120
 
 SETTINGS: dict[str, dict[str, float]] = {
-    "shapes-vlm": {"max_tokens": 48, "temperature": 0.0},
-    "shapes-lm": {"max_tokens": 128, "temperature": 0.0},
+    "shapes-vlm": {"max_tokens": 48, "temperature": 0.0, "top_p": 1.0},
+    "shapes-lm": {"max_tokens": 128, "temperature": 0.0, "top_p": 1.0},
 }
 """How each model is asked to generate, as `attrs.settings` of the requests."""
 

@@ -198,9 +198,9 @@ def _promise(signals: pd.DataFrame, fleet: pd.DataFrame, scope: Scope) -> dict[s
         return {}
     slo = rows.iloc[0]
     allowed = 1 - float(slo["slo_availability"])
-    found = {"errors": [Threshold(allowed, f"SLO {words.share(allowed)}")]}
+    found = {"errors": [Threshold(allowed, f"SLO {words.objective(allowed)}")]}
     if words.known(slo["slo_latency_ms"]):
-        name = f"SLO {words.milliseconds(slo['slo_latency_ms'])} for {words.share(slo['slo_latency_target'])}"
+        name = f"SLO {words.milliseconds(slo['slo_latency_ms'])} for {words.objective(slo['slo_latency_target'])}"
         found["latency"] = [Threshold(float(slo["slo_latency_ms"]), name)]
     return found
 
