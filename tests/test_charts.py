@@ -249,7 +249,6 @@ def test_charts_leave_their_data_alone() -> None:
         (words.share(1), "100 %"),
         (words.objective(0.9995), "99.95 %"),
         (words.objective(1 - 0.99), "1 %"),
-        (words.share(1), "100 %"),
         (words.share(-0.35), "-35 %"),
         (words.per_second(0), "0/s"),
         (words.per_second(0.003), "10.8/h"),
