@@ -1,3 +1,4 @@
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 
 from monitor.demo.answers import Answer
-from monitor.demo.deployments import VISION_KINDS
+from monitor.demo.asked import all_scenes, prompts
+from monitor.demo.deployments import TEXT_KINDS, VISION_KINDS
 from monitor.demo.generator import BATCH, generate, stretch
 from monitor.demo.incidents import incidents, read_truth, write_truth
-from monitor.demo.recorded import recorded_answers
+from monitor.demo.record import prompt_line
+from monitor.demo.recorded import PromptLine, Said, read, recorded_answers
+from monitor.demo.render import png
 from monitor.errors import BadInput
 from monitor.ingest.decode import decode_body
 from monitor.ingest.event import TEXTS, Row
@@ -118,6 +122,29 @@ def test_an_answer_is_sure_more_often_where_it_is_right() -> None:
     right, wrong = ([a.confidence for a in found if a.right is fits] for fits in (True, False))
     assert 0.6 < len(right) / len(found) < 0.98
     assert np.median(right) > np.median(wrong) + 0.05
+
+
+def test_the_recorded_prompts_are_those_of_the_sample_with_the_images_that_the_demo_keeps() -> None:
+    lines = [prompt_line(prompt) for kind in (*VISION_KINDS, *TEXT_KINDS) for prompt in prompts(kind)]
+    assert read("prompts.jsonl", PromptLine) == lines, "ask again with python -m monitor.demo.record"
+    kept = {hashlib.sha256(png(scene)).hexdigest() for scene in all_scenes()}
+    assert {sha256 for line in lines for sha256 in line.images} == kept
+
+
+def test_the_recorded_verdicts_are_those_of_the_judge() -> None:
+    questions = {prompt.id: prompt.question for kind in VISION_KINDS for prompt in prompts(kind)}
+    said = read("answers-shapes-vlm-step-00600.jsonl", Said)
+    assert [questions[one.id].right(one.output) for one in said] == [one.right for one in said]
+
+
+def test_only_requests_with_images_break_one_and_errors_are_those_of_the_checkpoint_that_answered() -> None:
+    events = [event for event in chain(*generate(NOW, days=7)) if event["error_type"] == "BadInput"]
+    broken = [event for event in events if "damaged" in event["error_message"]]
+    assert broken
+    assert all(event["media"] for event in broken)
+    long = [event for event in events if event not in broken]
+    assert {event["deployment"] for event in long} == {"vision-prod", "vision-edge", "text-prod"}
+    assert all(event["checkpoint"] in event["error_message"] for event in long)
 
 
 # -- the truth file

@@ -143,6 +143,7 @@ def test_a_request_is_cancelled_while_it_waits(endless: Loaded) -> None:
 
 
 def test_a_deadline_ends_an_answer_in_the_queue_and_in_the_middle(endless: Loaded) -> None:
+    slowly = endless.model.register_forward_pre_hook(lambda *_: time.sleep(0.005))  # the context lasts for over 4 s
     with running(endless, max_rows=1) as engine:
         busy = ask(engine, "On and on", max_tokens=100_000, deadline_s=1.5)
         wait_until(lambda: bool(busy.pieces))
@@ -151,6 +152,7 @@ def test_a_deadline_ends_an_answer_in_the_queue_and_in_the_middle(endless: Loade
         assert (waiting.outcome().tokens_out, waiting.outcome().text) == (0, "")
         outcome = busy.outcome()
         figures = engine.figures()
+    slowly.remove()
     assert (outcome.finish_reason, figures.timeout) == ("timeout", 2)
     assert outcome.tokens_out > 0
     assert outcome.total_ms >= 1500

@@ -4,8 +4,12 @@ import random
 from itertools import combinations
 
 import pytest
+import torch
 
+from monitor.inference.checkpoint import Loaded
+from monitor.inference.engine import Engine, EngineOptions
 from monitor.inference.grouping import FIRST_GUESS, LEAST, MOST_TOKENS, PassCost, split
+from tests.checkpoints import ask, load, running
 
 
 def cost(groups: list[list[int]], pass_cost: float) -> float:
@@ -58,3 +62,55 @@ def test_prefills_of_one_size_teach_nothing() -> None:
     for _ in range(50):
         known.learn(100, 0.01)
     assert known.tokens == FIRST_GUESS
+
+
+# -- in the engine
+
+
+@pytest.fixture(scope="module")
+def vlm(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load(tmp_path_factory.mktemp("vlm"), "vlm")
+
+
+def test_rows_join_in_the_order_of_arrival_and_a_lone_one_when_it_is_the_oldest(vlm: Loaded) -> None:
+    engine = Engine(vlm, EngineOptions(max_rows=8))  # not started: everything waits
+    rows = [ask(engine, "word " * (1 + number % 3 * 40), max_tokens=2).ticket._row for number in range(6)]
+    waiting = engine._waiting
+    rows[2].alone = True
+    assert waiting.pick(0, idle=True) == []
+    assert waiting.pick(3, idle=False) == [rows[0], rows[1], rows[3]]
+    assert waiting.pick(8, idle=False) == [], "a lone row that is the oldest holds back the others"
+    assert waiting.pick(8, idle=True) == [rows[2]]
+    assert waiting.pick(8, idle=False) == rows[4:]
+    assert len(waiting) == 0
+    assert waiting.bytes == 0
+    engine.stop()
+
+
+def test_what_joins_between_two_steps_is_bounded_and_the_oldest_is_never_put_back(
+    vlm: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.inference.batch.MOST_TOKENS", 300)
+    engine = Engine(vlm, EngineOptions(max_rows=8))
+    rows = [ask(engine, "word " * words, max_tokens=3).ticket._row for words in (2, 40, 3, 45, 4, 50)]
+    batch = engine._batch
+    batch._cost.tokens = 1.0  # each length by itself
+    with torch.inference_mode():
+        back = batch.join(rows)
+    assert rows[0] in batch.rows
+    assert back == [row for row in rows if row not in batch.rows] != []
+    assert sum(row.width for row in batch.rows) <= 300
+    queued = [row.picked for row in back]
+    assert queued == [0.0] * len(back), "what has to wait is still waiting"
+    engine.stop()
+
+
+def test_all_are_answered_whatever_is_put_back(vlm: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["word " * words for words in (90, 2, 80, 3, 70, 4, 60, 5)]
+    with running(vlm, max_rows=1) as engine:
+        alone = [ask(engine, text, max_tokens=6).outcome().text for text in texts]
+    monkeypatch.setattr("monitor.inference.batch.MOST_TOKENS", 100)
+    with running(vlm, max_rows=4) as engine:
+        together = [call.outcome() for call in [ask(engine, text, max_tokens=6) for text in texts]]
+    assert [outcome.text for outcome in together] == alone
+    assert all(outcome.queue_ms >= 0 and outcome.prefill_ms > 0 for outcome in together)

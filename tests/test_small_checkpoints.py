@@ -137,7 +137,7 @@ def test_a_model_card_says_how_many_of_how_many_with_wilsons_interval(name: str)
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.model)
 def test_the_published_figures_pass_the_gates(course) -> None:  # type: ignore[no-untyped-def]  # a parameter of pytest
     fleet = [(name, published(name)) for name in NAMES[course.kind]]
-    assert failures(course.kind, "published", fleet) == []
+    assert failures(course.kind, fleet) == []
 
 
 def test_the_best_vision_checkpoint_is_not_the_last() -> None:

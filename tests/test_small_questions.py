@@ -69,8 +69,8 @@ def test_a_thing_is_painted_in_its_cell_and_nowhere_else(colour: str, shape: str
     with_it = pixels(Scene((Thing(colour, shape, row=3, column=1),), grain=4)).astype(int)
     paper = pixels(Scene((), grain=4)).astype(int)
     changed = np.argwhere(abs(with_it - paper).max(axis=2) > 60)
-    assert changed.min(axis=0).tolist() >= [3 * CELL, CELL]
-    assert changed.max(axis=0).tolist() <= [4 * CELL - 1, 2 * CELL - 1]
+    assert (changed.min(axis=0) >= (3 * CELL, CELL)).all()
+    assert (changed.max(axis=0) < (4 * CELL, 2 * CELL)).all()
     assert 25 < len(changed) < 140
 
 

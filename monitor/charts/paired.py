@@ -114,7 +114,10 @@ def _end(value: Any) -> float | None:
 
 
 def _written(effect: Effect, value: float) -> str:
-    return f"{value:.2f}×" if effect.unit == "ratio" else f"{value * 100:+.1f}"
+    if effect.unit == "ratio":
+        return f"{value:.2f}×"
+    points = value * 100
+    return f"{points:+.1f}" if abs(points) >= 0.1 else f"{points:+.1g}" if points else "0"  # on which side of 0 it lies
 
 
 def _rounded(value: float) -> float:

@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
+from monitor.chat import Generation
 from monitor.demo import questions, texts
 from monitor.demo.deployments import VISION_KINDS
 from monitor.demo.scenes import Scene
@@ -18,11 +19,8 @@ SCENES = 120
 """Images that each kind of question about one image is asked about."""
 PAIRS, ALBUMS, TEXTS = 80, 40, 120
 
-SETTINGS: dict[str, dict[str, float]] = {
-    "shapes-vlm": {"max_tokens": 48, "temperature": 0.0, "top_p": 1.0},
-    "shapes-lm": {"max_tokens": 128, "temperature": 0.0, "top_p": 1.0},
-}
-"""How each model is asked to generate, as `attrs.settings` of the requests."""
+SETTINGS = {"shapes-vlm": Generation(max_tokens=48), "shapes-lm": Generation(max_tokens=128)}
+"""How each model was asked to generate: greedily, up to so many tokens."""
 
 
 @dataclass(frozen=True, slots=True)

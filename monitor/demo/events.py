@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from monitor.demo.answers import Answer
 from monitor.demo.asked import SETTINGS
-from monitor.demo.failures import FAILURES, OK, message
+from monitor.demo.failures import FAILURES, OK, told
 from monitor.demo.traffic import Requests
 
 Event = dict[str, Any]
@@ -56,14 +56,14 @@ def _outcome(requests: Requests) -> dict[str, list[Any]]:
     """What came of the request: an answer with its tokens and times, or an error."""
     ok = requests.failure == OK
     answers = _answers(requests)
-    failures = [FAILURES[code] if code != OK else None for code in requests.failure.tolist()]
+    errors = [told(FAILURES[code], requests.checkpoint) if code != OK else (None, None) for code in requests.failure]
     profile, pool, picks = requests.profile, requests.pool, requests.picks
     tokens_in, tokens_out = pool.tokens_in[picks], pool.tokens_out[picks]
     cost = (tokens_in * profile.usd_in + tokens_out * profile.usd_out) / 1e6
     return {
         "status": np.where(ok, "ok", "error").tolist(),
-        "error_type": [failure and failure.name for failure in failures],
-        "error_message": [failure and message(failure) for failure in failures],
+        "error_type": [name for name, _ in errors],
+        "error_message": [message for _, message in errors],
         "finish_reason": _only(ok, [answer.finish_reason for answer in answers]),
         "latency_ms": np.round(requests.latency_ms, 1).tolist(),
         "ttft_ms": _only(ok & requests.streamed, np.round(requests.ttft_ms, 1).tolist()),
@@ -104,7 +104,8 @@ def _about(requests: Requests, rng: np.random.Generator) -> dict[str, list[Any]]
     n, profile = requests.seconds.size, requests.profile
     kinds = [requests.pool.kinds[pick] for pick in requests.picks.tolist()]
     clients = rng.choice(CLIENTS, n, p=CLIENT_SHARES).tolist()
-    settings = SETTINGS[profile.model]
+    asked = SETTINGS[profile.model]
+    settings = {"max_tokens": asked.max_tokens, "temperature": asked.temperature, "top_p": asked.top_p}
     hosts = [{"replica": f"{profile.id}-{number}", "settings": settings} for number in range(profile.replicas)]
     rows = zip(_answers(requests), kinds, clients, strict=True)
     return {

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from monitor.demo.recorded import refusals
 
 OK = -1
+BROKEN_IMAGE, LONG_PROMPT = "broken image", "long prompt"
+"""What was sent to each checkpoint to hear how it is refused."""
+
 GOLDEN_RATIO = 0.618034
 
 
@@ -21,28 +24,40 @@ class Failure:
     burst_weight: float  # of the errors of an error burst
     after_ms: float = 0.0
     part: float = 1.0
-    refused: str = ""  # what was sent, where the message is the one with which the worker really refused it
+    refused: str = ""  # what was sent, where name and message are those with which the worker really refused it
 
 
 FAILURES = (
-    Failure("BrokenImage", "", 0.45, 0.0, part=0.05, refused="broken image"),
-    Failure("ContextLengthExceeded", "", 0.25, 0.0, part=0.1, refused="long prompt"),
+    Failure("", "", 0.45, 0.0, part=0.05, refused=BROKEN_IMAGE),
+    Failure("", "", 0.25, 0.0, part=0.1, refused=LONG_PROMPT),
     Failure("ClientDisconnected", "the client closed the connection before the answer was complete", 0.24, 0.0),
     Failure("UpstreamTimeout", "the model server did not answer within 10000 ms", 0.04, 0.6, after_ms=10_000),
     Failure("CUDAOutOfMemory", "CUDA out of memory: tried to allocate 512.00 MiB on GPU 0", 0.02, 0.4, part=0.7),
 )
 
 
-def message(failure: Failure) -> str:
-    """What the log says of it."""
-    return refusals()[failure.refused].message if failure.refused else failure.message
+def told(failure: Failure, checkpoint: str) -> tuple[str, str]:
+    """Type and message of the error in the log."""
+    if failure.refused:
+        said = refusals()[checkpoint, failure.refused]
+        return said.error_type, said.message
+    return failure.name, failure.message
 
 
 def failures(
-    uniforms: NDArray[np.float64], which: NDArray[np.float64], rate: NDArray[np.float64], burst: NDArray[np.bool_]
+    uniforms: NDArray[np.float64],
+    which: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    burst: NDArray[np.bool_],
+    *,
+    images: bool,
 ) -> NDArray[np.int64]:
-    """Position in FAILURES for each request, OK for none, from two numbers between 0 and 1 and its risk to fail."""
-    calm = np.cumsum([failure.weight for failure in FAILURES])
+    """Position in FAILURES for each request, OK for none, from two numbers between 0 and 1 and its risk to fail.
+
+    `images`: whether the requests bring images, which may be broken.
+    """
+    weights = [failure.weight if images or failure.refused != BROKEN_IMAGE else 0.0 for failure in FAILURES]
+    calm = np.cumsum(weights) / sum(weights)
     loud = np.cumsum([failure.burst_weight for failure in FAILURES])
     kinds = np.where(burst, np.searchsorted(loud, which, side="right"), np.searchsorted(calm, which, side="right"))
     # a balancer deals requests in turn: the share that meets a broken server is the same in every stretch of a burst

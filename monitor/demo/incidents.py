@@ -96,7 +96,7 @@ def _regression(start: datetime) -> Incident:
         magnitude=1.8,
         measure="p95_ms as a ratio to the same hours of the days around",
         state="alert",
-        sees="every answer takes 1.8 times as long from the switch of the checkpoint until the switch back",
+        sees="the p95 is 1.8 times as high from the switch of the checkpoint until the switch back",
         checkpoint=SWITCHED_TO,
     )
 

@@ -8,6 +8,7 @@ confidences come out the same again, the measured times are those of this machin
 import hashlib
 import queue
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from monitor.chat import Generation, Image, Message, Piece
 from monitor.config import load_settings
 from monitor.demo.asked import SETTINGS, Prompt, prompts
 from monitor.demo.deployments import PROFILES, TEXT_KINDS, VISION_KINDS
+from monitor.demo.failures import BROKEN_IMAGE, LONG_PROMPT
 from monitor.demo.incidents import SWITCHED_TO
 from monitor.demo.load import FLEET
-from monitor.demo.recorded import FOLDER, MIME, Asked, Refused, Said
+from monitor.demo.recorded import FOLDER, MIME, PromptLine, Refused, Said
 from monitor.demo.render import pixels, png
 from monitor.errors import WatchpointError
 from monitor.fleet import load_fleet
@@ -42,15 +44,16 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     vision = [prompt for kind in VISION_KINDS for prompt in prompts(kind)]
     texts = [prompt for kind in TEXT_KINDS for prompt in prompts(kind)]
-    _write("prompts.jsonl", map(asked, [*vision, *texts]))
+    _write("prompts.jsonl", map(prompt_line, [*vision, *texts]))
+    refused: list[Refused] = []
     with Progress() as progress:
         for checkpoint in sorted({profile.checkpoint for profile in PROFILES} | {SWITCHED_TO}):
             loaded = load_demo_checkpoint(checkpoint)
             sample = vision if loaded.takes_images else texts
             said = answer_all(loaded, progress.track(sample, description=checkpoint))
             _write(f"answers-{checkpoint}.jsonl", said)
-            if checkpoint == PROFILES[0].checkpoint:
-                _write("refusals.jsonl", refuse_all(loaded))
+            refused += refuse_all(loaded)
+    _write("refusals.jsonl", refused)
 
 
 def load_demo_checkpoint(checkpoint: str) -> Loaded:
@@ -60,12 +63,12 @@ def load_demo_checkpoint(checkpoint: str) -> Loaded:
     return load_checkpoint(record, weights_folder(record, str(FLEET)), "cpu")
 
 
-def asked(prompt: Prompt) -> Asked:
+def prompt_line(prompt: Prompt) -> PromptLine:
     """A prompt as it is written down, with the hashes of its images."""
     question = prompt.question
     files = [png(scene) for scene in question.scenes]
     light = np.concatenate([pixels(scene) for scene in question.scenes]).mean() / 255 if files else None
-    return Asked(
+    return PromptLine(
         id=prompt.id,
         kind=question.kind,
         prompt=question.prompt,
@@ -90,7 +93,7 @@ def answer_all(loaded: Loaded, sample: Iterable[Prompt]) -> list[Said]:
 def ask(engine: Engine, loaded: Loaded, message: Message) -> Outcome:
     """One answer, with the log probability of each token. Raises what the engine refuses."""
     model = next(name for name in SETTINGS if loaded.id.startswith(name))
-    settings = Generation(max_tokens=int(SETTINGS[model]["max_tokens"]), top_logprobs=0)
+    settings = replace(SETTINGS[model], top_logprobs=0)
     heard: queue.SimpleQueue[Piece | Outcome | WatchpointError] = queue.SimpleQueue()
     engine.submit(prepare(loaded, [message], settings, LIMITS), settings, heard.put)
     while isinstance(found := heard.get(timeout=60), Piece):
@@ -102,11 +105,10 @@ def ask(engine: Engine, loaded: Loaded, message: Message) -> Outcome:
 
 def refuse_all(loaded: Loaded) -> list[Refused]:
     """How hopeless requests are refused: an image that breaks off, and a prompt that is longer than the context."""
-    whole = png(prompts("colour")[0].question.scenes[0])
-    hopeless = {
-        "broken image": Message("user", (Image(whole[: len(whole) // 2], MIME), "What colour is the circle?")),
-        "long prompt": Message("user", (Image(whole, MIME), "Is there a red circle? " * 400)),
-    }
+    hopeless = {LONG_PROMPT: Message("user", ("Is there a red circle? " * 400,))}
+    if loaded.takes_images:
+        whole = png(prompts("colour")[0].question.scenes[0])
+        hopeless[BROKEN_IMAGE] = Message("user", (Image(whole[: len(whole) // 2], MIME), "What colour is the circle?"))
     return [_refused(loaded, sent, message) for sent, message in hopeless.items()]
 
 
@@ -114,7 +116,7 @@ def _refused(loaded: Loaded, sent: str, message: Message) -> Refused:
     try:
         prepare(loaded, [message], Generation(), LIMITS)
     except WatchpointError as error:
-        return Refused(sent, type(error).__name__, str(error))
+        return Refused(loaded.id, sent, type(error).__name__, str(error))
     raise AssertionError(f"{sent}: was not refused")
 
 

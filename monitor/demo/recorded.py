@@ -20,7 +20,7 @@ FOLDER = Path(__file__).with_name("recorded")
 MIME = "image/png"
 
 
-class Asked(msgspec.Struct, omit_defaults=True):
+class PromptLine(msgspec.Struct, omit_defaults=True):
     """A line of `prompts.jsonl`."""
 
     id: str
@@ -47,8 +47,9 @@ class Said(msgspec.Struct, omit_defaults=True):
 
 
 class Refused(msgspec.Struct):
-    """A line of `refusals.jsonl`: what was sent, and the error that came back."""
+    """A line of `refusals.jsonl`: what was sent to a checkpoint, and the error that came back."""
 
+    checkpoint: str
     sent: str
     error_type: str
     message: str
@@ -67,14 +68,14 @@ def recorded_answers(kind: str, checkpoint: str) -> Sequence[Answer]:
 
 
 @cache
-def refusals() -> dict[str, Refused]:
-    """How the worker refused each kind of hopeless request."""
-    return {refused.sent: refused for refused in read("refusals.jsonl", Refused)}
+def refusals() -> dict[tuple[str, str], Refused]:
+    """How the worker refused hopeless requests, by checkpoint and by what was sent."""
+    return {(refused.checkpoint, refused.sent): refused for refused in read("refusals.jsonl", Refused)}
 
 
 @cache
-def _prompts() -> dict[str, Asked]:
-    return {asked.id: asked for asked in read("prompts.jsonl", Asked)}
+def _prompts() -> dict[str, PromptLine]:
+    return {line.id: line for line in read("prompts.jsonl", PromptLine)}
 
 
 @cache
@@ -86,7 +87,7 @@ def _by_kind(checkpoint: str) -> dict[str, list[Answer]]:
     return found
 
 
-def _answer(asked: Asked, said: Said) -> Answer:
+def _answer(asked: PromptLine, said: Said) -> Answer:
     return Answer(
         input_text=asked.prompt,
         output_text=said.output,

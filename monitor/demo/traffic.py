@@ -87,7 +87,7 @@ def requests(story: Story, profile: Profile, hour: datetime) -> Requests:
             burst, error_rate = inside, np.where(inside, incident.magnitude, error_rate)
         else:
             silent = inside
-    failure = failures(draws[1], draws[2], error_rate, burst)
+    failure = failures(draws[1], draws[2], error_rate, burst, images=bool(answered.answers[0].media))
     latency, kept = duration(failure, took.latency), ~silent
     return Requests(
         profile=profile,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from monitor.errors import OutOfMemory, TargetError, WatchpointError
 from monitor.inference.checkpoint import Loaded
-from monitor.inference.grouping import PassCost, split
+from monitor.inference.grouping import MOST_TOKENS, PassCost, split
 from monitor.inference.peak import Meter, is_out_of_memory
 from monitor.inference.rows import Row
 from monitor.inference.runner import Runner
@@ -51,17 +51,28 @@ class Batch:
         return 0 if self.rows and self.rows[0].alone else self.cap - len(self.rows)
 
     def join(self, rows: Sequence[Row]) -> list[Row]:
-        """Compute the prompts of rows in groups of like lengths, and take them in."""
+        """Compute the prompts of rows in groups of like lengths, and take them in; returns those that have to wait.
+
+        The group of the oldest is always computed; of the others, as many as the rows of the batch can wait for.
+        """
         again: list[Row] = []
+        tokens = 0
         for shaped in _by_shape(rows):
             for group in split(shaped, lambda row: row.width, self._cost.tokens):
+                padded = _padded(group)
                 fits = len(self.rows) + len(group) <= self.cap  # memory may have run out just now
-                again += self._join(group) if fits else group
+                if not fits or (tokens and tokens + padded > MOST_TOKENS):
+                    again += group
+                    continue
+                tokens += padded
+                again += self._join(group)
         return sorted(again, key=lambda row: row.submitted)
 
     def _join(self, group: Sequence[Row]) -> list[Row]:
         """One prefill."""
         began, first = time.perf_counter(), len(self.rows)
+        for row in group:
+            row.picked = row.picked if row.generated else began  # until here it waited
         entries = [row.entry for row in group]
         try:
             choices = choose(self._runner.prefill(entries), [row.sampler for row in group])
@@ -214,7 +225,7 @@ class Batch:
             row.batch_rows, row.peak = max(row.batch_rows, len(rows)), max(row.peak, peak)
 
     def _count_prefill(self, group: Sequence[Row], seconds: float) -> None:
-        padded = max(row.width for row in group) * len(group)
+        padded = _padded(group)
         self._cost.learn(padded, seconds)
         own = sum(row.width for row in group)
         self.counts["prefills"] += 1
@@ -223,6 +234,11 @@ class Batch:
         self.counts["padded_tokens"] += padded - own
         self.counts["images"] += sum(row.prepared.images for row in group)
         self.prefill_s += seconds
+
+
+def _padded(group: Sequence[Row]) -> int:
+    """Tokens of a prefill, padding included."""
+    return max(row.width for row in group) * len(group)
 
 
 def _by_shape(rows: Sequence[Row]) -> list[list[Row]]:

@@ -1,7 +1,7 @@
 """Which rows that join are computed in one prefill: prompts of unlike lengths pad each other, yet each pass costs.
 
 A group of rows costs its rows times its longest prompt, padding included, and each group costs something whatever its
-size. How much that is depends on model and machine (a small model on a CPU: as much as a hundred tokens), so it is
+size. How much that is depends on model and machine (a small model on a CPU: as much as hundreds of tokens), so it is
 learnt from the prefills that ran.
 """
 
@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 MOST_TOKENS = 16_384
-"""Of one prefill, padding included, unless a single prompt is longer: what more would gain, memory and others lose."""
+"""Of one prefill, and of all that are computed between two steps, padding included, unless a single prompt is longer:
+what more would gain, memory and the rows that wait meanwhile lose."""
 
 FIRST_GUESS, LEAST, MOST = 100.0, 4.0, 4096.0
 """Tokens that a pass costs by itself: before anything was learnt, and the bounds of what may be learnt."""

@@ -41,8 +41,9 @@ def prepare(loaded: Loaded, messages: Sequence[Message], settings: Generation, l
     prompt = _prompt(loaded, messages)
     ids, pixels = _tensors(loaded, prompt, pictures)
     if len(ids) >= loaded.context:
+        within = f" with {len(images)} images" if images else ""
         raise BadInput(
-            f"the prompt is {len(ids)} tokens long with {len(images)} images; {loaded.id} has a context of "
+            f"the prompt is {len(ids)} tokens long{within}; {loaded.id} has a context of "
             f"{loaded.context} tokens for prompt and answer together: shorten it"
         )
     notes = [*loaded.notes] if loaded.processor.chat_template else [*loaded.notes, TEMPLATELESS]

@@ -46,9 +46,9 @@ class Waiting:
         return self._remove([row for row in self.rows if row.overdue(now)])
 
     def pick(self, places: int, idle: bool) -> list[Row]:
-        """The rows that join next: as many as there are places, oldest first, so that none is overtaken.
+        """The rows that join next: as many as there are places, oldest first.
 
-        A row that must be alone is picked only while the batch is idle, and stays alone.
+        A row that must be alone is picked once it is the oldest and the batch is idle, and stays alone.
         """
         if places < 1 or not self.rows:
             return []

@@ -21,8 +21,7 @@ DATA = {
     "vlm": """\
 Synthetic images of 64 × 64 pixels (`monitor/demo/scenes.py`, `monitor/demo/render.py`): one to four shapes in a grid
 of 4 × 4 cells, no two of the same colour or shape, six colours, four shapes, with differences in size, place, paint,
-paper and noise. Questions about one image, about two, and about three to eight (`monitor/demo/questions.py`), drawn
-afresh at each step.""",
+paper and noise. The questions are those of `monitor/demo/questions.py`.""",
     "lm": """\
 Synthetic texts about coloured shapes (`monitor/demo/texts.py`), drawn afresh at each step.""",
 }
@@ -78,7 +77,7 @@ Average over the kinds: **{mean(figures):.3f}**
 From random weights with seed {seed}, on CPU in {HALVES} processes, by `python -m monitor.demo.train --seed {seed}`.
 Muon for matrices, AdamW for the rest, float32. Stages:
 
-{_stages(course)}
+{_stages(course, step)}
 
 ## Use
 
@@ -106,9 +105,12 @@ def _row(name: str, kind: Kind, figure: Figure) -> str:
     return f"| {name} | {kind.about} | {figure.right} | {figure.n} | {figure.share:.3f} | {low:.3f} to {high:.3f} |"
 
 
-def _stages(course: Course) -> str:
+def _stages(course: Course, last: int) -> str:
+    """The stages that a checkpoint has seen something of."""
     lines, done = [], 0
     for stage in course.stages:
+        if done >= last:
+            break
         counted = f"steps {done + 1} to {done + stage.steps}" if stage.saved else f"{stage.steps} steps before step 1"
         done += stage.steps if stage.saved else 0
         about = " ".join((stage.lesson.__doc__ or "").split("\n\n")[0].split())

@@ -100,7 +100,10 @@ def _whole(answer: Answer, said: Mapping[str, Any]) -> Answer:
 
 
 def tokens_of(found: Any) -> tuple[Token, ...]:
-    """Tokens as the stream sends them (objects) or as the log keeps them (pairs of text and log probability)."""
+    """Tokens as the stream sends them (objects), or as the log keeps them.
+
+    There each is its text and log probability, the first ones with their alternatives.
+    """
     return tuple(_token(one) for one in found) if isinstance(found, Sequence) and not isinstance(found, str) else ()
 
 
