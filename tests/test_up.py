@@ -28,7 +28,7 @@ class Running:
     def child(self, name: str) -> psutil.Process | None:
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):  # it may be ending right now
-                if child.cmdline()[-1] == name:
+                if child.cmdline()[-1:] == [name]:  # empty while it ends
                     return child
         return None
 
