@@ -3,17 +3,19 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from monitor.ui import access
 from monitor.ui.pages import PROBE, REQUESTS
-from monitor.ui.probe import progress
+from monitor.ui.probe import progress, results
 from tests.chat_server import ChatServer, chat_server
 from tests.conftest import free_port, wait_until
 from tests.probing import Bench, bench, items, picture, user
@@ -300,7 +302,9 @@ def test_a_request_shows_its_picture_and_leads_to_the_probe(see: See, made: Benc
 
 def wait_for_end(app: AppTest, made: Bench) -> AppTest:
     [run] = in_address(app, "run")
-    made.over(run)
+    ended = made.over(run)
+    if ended["kind"] == "batch":
+        made.logged(run, ended["done"])
     st.cache_resource.clear()  # nothing of the run while it ran is remembered
     app = app.run()
     assert not app.exception, app.exception
@@ -471,3 +475,17 @@ def test_too_many_probes_are_told_with_when_to_come_back(see: See, tmp_path: Pat
         app = ask(app, "hello again")
         assert titles(app) == ["Too many probes at once"]
         assert "WATCHPOINT_PROBES_PER_MINUTE" in app.warning[0].value.replace("\\", "")
+
+
+def test_results_wait_for_what_is_on_its_way_into_the_store_and_not_for_what_never_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = datetime.now(UTC)
+    assert results._ended_just_now({"ended_at": pd.Timestamp(now - timedelta(seconds=5))})
+    assert not results._ended_just_now({"ended_at": pd.Timestamp(now - timedelta(seconds=60))})
+    assert not results._ended_just_now({"ended_at": pd.NaT})
+    told: list[str] = []
+    monkeypatch.setattr(results, "_await_the_rest", lambda run: told.append("wait"))
+    monkeypatch.setattr("monitor.ui.probe.service.fresh", lambda question: pd.DataFrame({"item": range(3)}))
+    results.draw_results({"run": "abc", "state": "done", "done": 4, "ended_at": pd.Timestamp(now), "targets": ["a"]})
+    assert told == ["wait"]

@@ -1,6 +1,7 @@
 """What a batch came to: comparison of its targets, then item by item as a table or a gallery, and as a file."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,9 @@ from monitor.ui.probe.progress import RUNNING
 from monitor.ui.probe.reproduce import media_of
 
 SHOWS = {"all": "All", "differ": "Answers differ", "wrong": "Wrong", "failed": "Failed"}
+SOON_S, REFRESH_S = 30.0, 1.0
+"""An answer that is missing so soon after the end of its run is still on its way into the store."""
+
 WITH_PICTURES = 200
 """Rows of the table that carry a thumbnail: each is some kilobytes."""
 
@@ -25,7 +29,10 @@ def draw_results(run: Mapping[str, Any]) -> None:
     if run["state"] == RUNNING and not st.toggle("Show what is answered so far", key="so-far"):
         return
     question = ask("probe_items", run=run["run"])
-    rows = service.fresh(question) if run["state"] == RUNNING else data.load(question)
+    rows = service.fresh(question) if run["state"] == RUNNING or _ended_just_now(run) else data.load(question)
+    if run["state"] != RUNNING and _ended_just_now(run) and len(rows) < run["done"]:
+        _await_the_rest(run)
+        return
     if rows.empty:
         faces.nothing_yet("No answer of this run is in the log yet.", "items")
         return
@@ -46,6 +53,24 @@ def draw_results(run: Mapping[str, Any]) -> None:
         gallery.draw_gallery(items, letters)
     else:
         _table(items, letters)
+
+
+def _ended_just_now(run: Mapping[str, Any]) -> bool:
+    return words.known(run["ended_at"]) and (datetime.now(UTC) - run["ended_at"]).total_seconds() < SOON_S
+
+
+def _await_the_rest(run: Mapping[str, Any]) -> None:
+    """Until the store has what was answered: a comparison of some of it would be another one a second later."""
+
+    @st.fragment(run_every=REFRESH_S)
+    def waiting() -> None:
+        with faces.shown():
+            there = len(service.fresh(ask("probe_items", run=run["run"])))
+            if there >= run["done"] or not _ended_just_now(run):
+                st.rerun()
+            st.caption(f"{words.count(there)} of {words.count(run['done'])} answers are in the store; a moment.")
+
+    waiting()
 
 
 def items_of(rows: pd.DataFrame, letters: Mapping[str, str]) -> pd.DataFrame:
