@@ -19,6 +19,9 @@ RETRY_S = 3
 LATE_S = 60
 """From here on the loader is behind for a reason that somebody should look at."""
 
+UNSUMMED = 200
+"""More buckets than this are to be summed only after a large import, never by traffic."""
+
 
 @contextmanager
 def shown() -> Iterator[None]:
@@ -47,7 +50,7 @@ def nothing_yet(message: str, key: str) -> None:
 
 
 def behind(ingest: dict[str, Any]) -> None:
-    """Says when new predictions arrive but do not reach the pages (`ingest_status`)."""
+    """Says when predictions have arrived but do not show on the pages yet (`ingest_status`)."""
     lag = float(ingest["loader_lag_seconds"])
     if lag > LATE_S:
         st.warning(
@@ -56,6 +59,13 @@ def behind(ingest: dict[str, Any]) -> None:
             "The log of the api says what keeps the loader.",
             title="These values are old",
             icon=":material/history:",
+        )
+    if int(ingest["dirty_buckets"]) > UNSUMMED:
+        st.info(
+            f"Many predictions were just loaded: {words.count(ingest['dirty_buckets'])} of their minutes, hours and "
+            "days are still to be summed, newest first. Until then charts show gaps or too little there.",
+            title="These values are not complete yet",
+            icon=":material/hourglass_top:",
         )
 
 

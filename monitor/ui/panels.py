@@ -56,7 +56,7 @@ class Choice:
 
 def prepare(choice: Choice) -> None:
     """Ask side by side what the page needs, instead of one question after the other."""
-    data.prepare([ask("fleet"), *choice.asks().values()])
+    data.prepare([ask("fleet"), ask("ingest_status"), *choice.asks().values()])
 
 
 def readable(choice: Choice) -> Choice:

@@ -38,6 +38,7 @@ with faces.shown():
             st.rerun()  # a range was selected in a chart: the widgets above must show it too
         with faces.shown():
             panels.prepare(choice)
+            faces.behind(data.records(data.load(ask("ingest_status")))[0])
             states.draw_now(choice)
             panels.draw_signals(choice)
             panels.draw_top_errors(choice)
