@@ -7,7 +7,8 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import httpx
 import pytest
 
 from monitor.errors import BadInput, NotFound, Overloaded
+from monitor.ingest.door import Answer
 from monitor.probe.bodies import read_run
 from monitor.probe.limits import LIMITS, Limits
+from monitor.probe.log import Logbook
 from monitor.probe.service import Probes
 from monitor.records import Checkpoint, Deployment, Fleet, Model
 from monitor.store.owner import StoreOwner
@@ -83,6 +86,30 @@ def test_a_batch_can_be_cancelled_and_keeps_what_it_has(probes: Bench, red: Chat
     assert 0 < ended["done"] < 100
     probes.logged(run, ended["done"])
     wait_until(lambda: red.counts()["active"] == 0)
+
+
+def test_what_is_being_logged_when_a_run_is_cancelled_is_counted(
+    tmp_path: Path, red: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted, cancelled = threading.Event(), threading.Event()
+    post = Logbook._post
+
+    def slow(self: Logbook, event: Mapping[str, Any]) -> "Future[Answer]":
+        """A disk that answers only after the run was cancelled."""
+        answer = post(self, event)
+        accepted.set()
+        cancelled.wait(10)
+        return answer
+
+    monkeypatch.setattr(Logbook, "_post", slow)
+    with bench_here(tmp_path, fleet_of(red=red.url), LIMITS, probe_in_flight=2) as here:
+        run = here.prober.start(batch([f"words=1 {i}" for i in range(20)]))
+        assert accepted.wait(10)
+        here.prober.cancel(run)
+        cancelled.set()
+        ended = here.over(run, 10)
+        assert (ended["state"], ended["done"]) == ("cancelled", len(here.logged(run, ended["done"])))
+        assert ended["done"] > 0
 
 
 def test_a_server_that_dies_and_comes_back_costs_no_answer(tmp_path: Path) -> None:

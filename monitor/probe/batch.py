@@ -16,7 +16,7 @@ from monitor.probe.outage import Gate
 from monitor.probe.outcome import Outcome
 from monitor.probe.questions import Question
 from monitor.probe.runs import Record
-from monitor.probe.tools import Tools
+from monitor.probe.tools import Tools, whole
 from monitor.runtimes import Target, health
 
 AGAIN = (TargetUnreachable, TargetBusy)
@@ -68,10 +68,13 @@ class Lane:
             outcome = await self._settled(question)
             if outcome is None:
                 return
-            event_id = f"{self._record.id}-{self._number}-{number}"
-            await self._tools.logbook.keep(event_of(outcome, self._record.id, event_id, self._record.visitor))
-            self._outcomes[outcome.kind] += 1
-            self._record.count(outcome.kind)
+            await whole(self._keep(outcome, f"{self._record.id}-{self._number}-{number}"))
+
+    async def _keep(self, outcome: Outcome, event_id: str) -> None:
+        """Log and count: a run that is cancelled in between would have more answers in the log than it says."""
+        await self._tools.logbook.keep(event_of(outcome, self._record.id, event_id, self._record.visitor))
+        self._outcomes[outcome.kind] += 1
+        self._record.count(outcome.kind)
 
     async def _settled(self, question: Question) -> Outcome | None:
         """Ask until there is an answer or no hope; None when it was never asked, because the target was given up."""

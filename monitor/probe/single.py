@@ -13,7 +13,7 @@ from monitor.probe.log import event_of, timings
 from monitor.probe.outcome import Outcome
 from monitor.probe.questions import Question
 from monitor.probe.runs import Record
-from monitor.probe.tools import Tools
+from monitor.probe.tools import Tools, whole
 from monitor.runtimes import Target
 
 QUEUE = 512
@@ -78,17 +78,22 @@ async def _ask(
 
     await lines.put("start", target=target.id)
     outcome = await asked(tools, target, question, generation, listen)
-    event_id: str | None = f"{record.id}-{number}"
+    event_id = f"{record.id}-{number}"
+    note = await whole(_keep(tools, record, outcome, event_id))
+    many = outcome.reply is not None and len(outcome.reply.tokens) > MANY_TOKENS
+    last = _last(outcome, None if note else event_id, note)
+    await lines.put_line(await tools.in_thread(lambda: _encode(last)) if many else _encode(last))
+
+
+async def _keep(tools: Tools, record: Record, outcome: Outcome, event_id: str) -> str | None:
+    """Log and count an answer; returns why it is not in the log, None when it is."""
     note = None
     try:
-        await tools.logbook.keep(event_of(outcome, record.id, f"{record.id}-{number}", record.visitor, tokens=True))
+        await tools.logbook.keep(event_of(outcome, record.id, event_id, record.visitor, tokens=True))
     except WatchpointError as error:
-        event_id, note = None, f"this answer is not in the log: {error}"
-        record.problem = note
+        record.problem = note = f"this answer is not in the log: {error}"
     record.count(outcome.kind)
-    many = outcome.reply is not None and len(outcome.reply.tokens) > MANY_TOKENS
-    last = _last(outcome, event_id, note)
-    await lines.put_line(await tools.in_thread(lambda: _encode(last)) if many else _encode(last))
+    return note
 
 
 def _last(outcome: Outcome, event_id: str | None, note: str | None) -> dict[str, Any]:

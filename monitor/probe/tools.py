@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from monitor.config import Settings
 from monitor.probe.limits import Limits, Memory
@@ -43,3 +43,17 @@ class Tools:
     async def close(self) -> None:
         await self.calls.aclose()
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Do work that must not stop half way: whoever is cancelled while waiting for it learns so once it has ended."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None and task.exception() is None:
+        raise cancelled
+    return task.result()
