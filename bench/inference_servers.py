@@ -46,9 +46,9 @@ class Server:
 
 
 @contextmanager
-def running_worker(folder: Path, place: Path, core: int | None) -> Iterator[Server]:
-    """`python -m monitor worker` with the checkpoint in `folder`."""
-    port = free_port()
+def running_worker(folder: Path, place: Path, core: int | None, port: int = 0) -> Iterator[Server]:
+    """`python -m monitor worker` with the checkpoint in `folder`, on a port of its own unless one is given."""
+    port = port or free_port()
     (place / "watchpoint.toml").write_text(FLEET.format(id=CHECKPOINT, folder=folder.resolve()))
     variables = environment(
         place / "data", free_port(), WATCHPOINT_WORKER_PORT=str(port), WATCHPOINT_WORKER_THREADS="1", **ONE_THREAD

@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from monitor.config import Settings, load_settings, widen_websocket_headers
 from monitor.errors import BadInput, WatchpointError
 from monitor.fleet import describe_fleet, load_fleet
-from monitor.logs import set_up_logs
+from monitor.logs import progress_bar, set_up_logs
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -127,8 +126,12 @@ def worker() -> None:
 
 @cli.command()
 def check(file: Annotated[str, typer.Argument(help="a fleet file; default: the one of the settings")] = "") -> None:
-    """Check settings and fleet file, and say what is in them."""
+    """Check settings, fleet file and the suites that it names, and say what is in them."""
+    from jobs.replaying import chosen_targets, suite_path
+    from jobs.table import jobs_of
+    from monitor.canary.suites import load_suite
     from monitor.ingest.redact import build_redactor
+    from monitor.timetable import words_of
 
     settings = load_settings()
     path = Path(file or settings.fleet_file)
@@ -136,7 +139,13 @@ def check(file: Annotated[str, typer.Argument(help="a fleet file; default: the o
         raise BadInput(f"{path} does not exist")
     fleet = load_fleet(path)
     build_redactor(fleet.redaction)
-    print(describe_fleet(fleet))
+    told = [describe_fleet(fleet)]
+    for canary in fleet.canaries.values():
+        suite = load_suite(suite_path(canary, fleet))
+        where = ", ".join(one.id for one in chosen_targets(canary, fleet))
+        told.append(f"canary {canary.id}: {len(suite.items)} questions of {suite.path} on {where}")
+    told += [f"job {job.name}: {words_of(job.schedule)}" for job in jobs_of(settings, fleet).values()]
+    print("\n".join(told))
 
 
 @cli.command("import")
@@ -166,7 +175,7 @@ def import_file(
         console.print(f"  e.g. {shown[:400]}", markup=False, highlight=False)
     from monitor.doors import open_door
 
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("importing" if not dry_run else "reading", total=None)
 
         def show(done: int, total: int) -> None:
@@ -230,7 +239,7 @@ def demo(
 
     settings = _start("demo")
     now = datetime.now(UTC)
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("demo traffic", total=days * 86400)
         print(load_demo(settings, now, days, seed, lambda seconds: progress.update(task, completed=seconds)))
 
@@ -264,15 +273,3 @@ def version() -> None:
     import monitor
 
     print(monitor.version())
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )

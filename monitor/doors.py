@@ -7,12 +7,16 @@ from typing import Any, Protocol
 
 import httpx
 import msgspec
+import pyarrow as pa
 
 from monitor.config import Settings
-from monitor.errors import BadInput, StoreError, StoreLocked, TooLarge, WatchpointError
+from monitor.errors import BadInput, NotFound, StoreError, StoreLocked, TooLarge, WatchpointError
 from monitor.fleet import load_fleet
+from monitor.queries import Ask, ask
 from monitor.store.owner import StoreOwner
+from monitor.store.results import write
 
+ARROW = "application/vnd.apache.arrow.stream"
 TIMEOUT = httpx.Timeout(600, connect=2)
 
 
@@ -28,10 +32,16 @@ class OpenDoor(Protocol):
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do a maintenance verb: retention or backup."""
 
+    def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        """The rows of a registered query."""
+
+    def write(self, verb: str, body: Any) -> dict[str, Any]:
+        """Write what a job found: one of `monitor.store.results.VERBS`."""
+
 
 @contextmanager
-def open_door(settings: Settings) -> Iterator[OpenDoor]:
-    """The running api; without one, the store itself. Raises StoreError when its owner does not answer."""
+def open_door(settings: Settings, *, may_own: bool = True) -> Iterator[OpenDoor]:
+    """The running api; without one, the store itself if we may. Raises StoreError when its owner does not answer."""
     with httpx.Client(base_url=settings.api, timeout=TIMEOUT, trust_env=False) as http:
         try:
             http.get("/healthz").raise_for_status()
@@ -40,6 +50,8 @@ def open_door(settings: Settings) -> Iterator[OpenDoor]:
         else:
             yield _Http(http)
             return
+    if not may_own:
+        raise StoreError(f"the api at {settings.api} does not answer ({unreachable}); start it, then this goes on")
     owner = StoreOwner(settings, load_fleet(settings.fleet_file))
     try:
         owner.start()
@@ -64,6 +76,19 @@ class _Http:
 
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._post(f"/api/v1/maintenance/{job}", msgspec.json.encode(body), "application/json", None)
+
+    def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        try:
+            response = self._http.get(f"/api/v1/queries/{name}", params=params, headers={"Accept": ARROW})
+        except httpx.HTTPError as error:
+            raise StoreError(f"{self._http.base_url}: {error or type(error).__name__}") from None
+        if not response.is_success:
+            raise _as_error(response)
+        with pa.ipc.open_stream(response.content) as stream:
+            return list(stream.read_all().to_pylist())
+
+    def write(self, verb: str, body: Any) -> dict[str, Any]:
+        return self._post(f"/api/v1/results/{verb}", msgspec.json.encode(body), "application/json", None)
 
     def _post(self, path: str, body: bytes, kind: str, params: dict[str, str] | None) -> dict[str, Any]:
         try:
@@ -93,6 +118,14 @@ class _Local:
             return {"job": job, "left_the_store": self._owner.expire(self._owner.clock())}
         return {"job": job, **self._owner.back_up(Path(body["target"]))}
 
+    def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        owner = self._owner
+        with owner.cursor() as con:
+            return list(ask(name, params, Ask(con, owner.fleet, owner.clock(), owner.figures)).to_pylist())
+
+    def write(self, verb: str, body: Any) -> dict[str, Any]:
+        return write(self._owner, verb, msgspec.json.encode(body))
+
 
 def _as_error(response: httpx.Response) -> WatchpointError:
     try:
@@ -102,7 +135,7 @@ def _as_error(response: httpx.Response) -> WatchpointError:
     kinds: dict[int, type[WatchpointError]] = {
         413: TooLarge,
         400: BadInput,
-        404: BadInput,
+        404: NotFound,
         415: BadInput,
         422: BadInput,
     }

@@ -13,15 +13,21 @@ from urllib.parse import urlsplit
 from monitor.records import (
     DTYPES,
     ENGINES,
+    OVERLAPS,
     RUNTIMES,
+    Budget,
+    Canary,
     Checkpoint,
     Deployment,
+    Endpoint,
     Fleet,
     Model,
     Redaction,
     RedactionPattern,
+    Schedule,
     Slo,
 )
+from monitor.timetable import UNITS_S, cron_problem
 from monitor.toml_tables import Document, Key, check_table, dotted, read_document
 
 REDACTIONS = ("api_key", "email", "phone", "card")
@@ -47,6 +53,10 @@ def _is_address(url: str) -> bool:
     except ValueError:  # a port that is none, brackets of IPv6 that do not close
         return False
     return right and "@" not in parts.netloc and not re.search(r"\s", url)
+
+
+def _each(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda values: bool(values) and all(map(accepts, values))
 
 
 def _choice(name: str, names: tuple[str, ...]) -> Key:
@@ -109,8 +119,43 @@ PATTERN = (
     Key("pattern", str, "a regular expression (RE2) that is not empty", bool, True),
 )
 REDACTION = (*(Key(name, bool) for name in REDACTIONS), Key("patterns", list, "[[redaction.patterns]]", keys=PATTERN))
-SECTIONS = {"models": MODEL, "checkpoints": CHECKPOINT, "deployments": DEPLOYMENT}
-ROOT = (*(Key(name, dict, f"[{name}.ID]") for name in SECTIONS), Key("redaction", dict, keys=REDACTION))
+SCHEDULE = (
+    Key(
+        "cron", str, "five fields in UTC: minute hour day month weekday, such as 7 * * * *", _matching(r"\S+( \S+){4}")
+    ),
+    Key("every", str, "a number with s, m, h or d, such as 15m", _matching(r"[1-9]\d{0,5}[smhd]")),
+    Key("jitter_s", int, "0 to 3600 seconds", _within(0, 3600)),
+    Key("grace_s", int, "1 or more seconds", _within(1, 1e9)),
+    _choice("overlap", OVERLAPS),
+)
+CANARY = (
+    Key("suite", str, "a suite that ships, or a file or folder relative to this file", NAME, required=True),
+    Key("deployments", list, "the ids of deployments in this file", refers="deployments", of=str),
+    *SCHEDULE,
+    Key("in_flight", int, "1 to 256", _within(1, 256)),
+    Key("retries", int, "0 to 10", _within(0, 10)),
+    Key("learn_in_flight", list, "each 1 to 256", _each(_within(1, 256)), of=int),
+    Key("learn_repeats", int, "1 to 50", _within(1, 50)),
+    Key("max_requests", int, "1 or more", _within(1, 1e9)),
+    Key("max_tokens", int, "1 or more", _within(1, 1e12)),
+    Key("max_usd", float, "more than 0 US dollars", _within(1e-9, 1e9)),
+    Key("usd_per_mtok_in", float, "0 or more US dollars per million tokens", _within(0, 1e6)),
+    Key("usd_per_mtok_out", float, "0 or more US dollars per million tokens", _within(0, 1e6)),
+)
+JOB = (*SCHEDULE, Key("enabled", bool))
+ENDPOINT = (
+    Key("url", str, "an address http://... or https://..., up to and with /v1", _is_address, required=True),
+    Key("model", str, "the name that the server knows it by", NAME, required=True),
+    Key("key_env", str, "the NAME of an environment variable in capitals, such as JUDGE_KEY", VARIABLE, hidden=True),
+    Key("version", str, "what the server has to call the model in its answers", NAME),
+)
+SECTIONS = {"models": MODEL, "checkpoints": CHECKPOINT, "deployments": DEPLOYMENT, "canaries": CANARY, "jobs": JOB}
+ENDPOINTS = ("judge", "embedding")
+ROOT = (
+    *(Key(name, dict, f"[{name}.ID]") for name in SECTIONS),
+    Key("redaction", dict, keys=REDACTION),
+    *(Key(name, dict, keys=ENDPOINT) for name in ENDPOINTS),
+)
 
 
 def load_fleet(path: str | Path) -> Fleet:
@@ -127,6 +172,7 @@ def load_fleet(path: str | Path) -> Fleet:
     _check_targets(document, values["deployments"])
     _check_runtimes(document, values["deployments"])
     _check_pattern_names(document, redaction)
+    _check_schedules(document, values)
     document.raise_problems()
     return _build(values, str(path))
 
@@ -213,6 +259,19 @@ def _check_pattern_names(document: Document, redaction: Mapping[str, Any]) -> No
             taken.append(name)
 
 
+def _check_schedules(document: Document, values: Mapping[str, Any]) -> None:
+    """A schedule is a cron line or an interval, never both; a canary needs one."""
+    for section in ("canaries", "jobs"):
+        for id_, keys in values[section].items():
+            written = document.root[section][id_]
+            if "cron" in written and "every" in written:
+                document.report((section, id_, "every"), ": stands beside cron; leave one of them out")
+            elif section == "canaries" and not {"cron", "every"} & written.keys():
+                document.report((section, id_), ': needs a schedule: every = "15m", or cron = "7 * * * *"')
+            if "cron" in keys and (problem := cron_problem(keys["cron"])):
+                document.report((section, id_, "cron"), f' = "{keys["cron"]}": {problem}')
+
+
 def _build(values: Mapping[str, Any], path: str) -> Fleet:
     checkpoints = {id_: Checkpoint(id_, **keys) for id_, keys in values["checkpoints"].items()}
     deployments = {
@@ -224,7 +283,35 @@ def _build(values: Mapping[str, Any], path: str) -> Fleet:
     switches = {name: on for name, on in values["redaction"].items() if name in REDACTIONS}
     patterns = tuple(RedactionPattern(**pattern) for pattern in values["redaction"].get("patterns", ()))
     models = {id_: Model(id_, **keys) for id_, keys in values["models"].items()}
-    return Fleet(models, checkpoints, deployments, Redaction(switches, patterns), path)
+    return Fleet(
+        models,
+        checkpoints,
+        deployments,
+        Redaction(switches, patterns),
+        {id_: _canary(id_, keys) for id_, keys in values["canaries"].items()},
+        {id_: _schedule(keys) if keys.get("enabled", True) else None for id_, keys in values["jobs"].items()},
+        **{name: Endpoint(**values[name]) if name in values else None for name in ENDPOINTS},
+        path=path,
+    )
+
+
+def _canary(id_: str, keys: Mapping[str, Any]) -> Canary:
+    budget = Budget(
+        keys.get("max_requests"),
+        keys.get("max_tokens"),
+        keys.get("max_usd"),
+        keys.get("usd_per_mtok_in", 0.0),
+        keys.get("usd_per_mtok_out", 0.0),
+    )
+    own = ("suite", "deployments", "in_flight", "retries", "learn_in_flight", "learn_repeats")
+    kept = {name: keys[name] for name in own if name in keys}
+    return Canary(id_, schedule=_schedule(keys), budget=budget, **kept)
+
+
+def _schedule(keys: Mapping[str, Any]) -> Schedule:
+    kept = {name: keys[name] for name in ("cron", "jitter_s", "grace_s", "overlap") if name in keys}
+    every = keys.get("every")
+    return Schedule(every_s=int(every[:-1]) * UNITS_S[every[-1]] if every else None, **kept)
 
 
 def _names(keys: tuple[Key, ...]) -> str:

@@ -1,9 +1,11 @@
-"""Structured logs: one event a line on standard error, as JSON unless a person is watching; set up once per process."""
+"""What goes to standard error: structured logs, one event a line (JSON unless a person is watching), and progress."""
 
 import logging
 import sys
 
 import structlog
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
 def set_up_logs(level: str, process: str) -> None:
@@ -33,3 +35,16 @@ def set_up_logs(level: str, process: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+
+
+def progress_bar() -> Progress:
+    """A bar on standard error for a command that takes a while; it leaves nothing behind."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

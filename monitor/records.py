@@ -87,6 +87,57 @@ class Redaction:
     patterns: tuple[RedactionPattern, ...] = ()
 
 
+OVERLAPS = ("skip", "wait")
+"""What a job does when its last run still goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a job is due: by cron (UTC), or every so many seconds since 1970."""
+
+    cron: str | None = None
+    every_s: int | None = None
+    jitter_s: int = 0  # begun up to so much later, at random
+    grace_s: int = 3600  # a start that was missed by more is left out
+    overlap: str = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one replay of a suite on one deployment may take; None: no bound."""
+
+    requests: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    usd_per_mtok_in: float = 0.0
+    usd_per_mtok_out: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A suite of prompts that is replayed on deployments, by schedule."""
+
+    id: str
+    suite: str  # a suite that ships, or a file or folder relative to the fleet file
+    deployments: tuple[str, ...] = ()  # none: all that can be called
+    schedule: Schedule = field(default_factory=Schedule)
+    in_flight: int = 8  # questions that one deployment is asked at once
+    retries: int = 3  # of a question whose connection breaks, or that finds the server busy
+    learn_in_flight: tuple[int, ...] = (1, 8, 32)
+    learn_repeats: int = 4
+    budget: Budget = field(default_factory=Budget)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An OpenAI-compatible server that helps to check answers: a judge, or embeddings."""
+
+    url: str
+    model: str
+    key_env: str | None = None
+    version: str | None = None  # what it has to call itself
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The fleet file: what is deployed, and what it promises."""
@@ -95,4 +146,8 @@ class Fleet:
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     redaction: Redaction = field(default_factory=Redaction)
+    canaries: dict[str, Canary] = field(default_factory=dict)
+    jobs: dict[str, Schedule | None] = field(default_factory=dict)  # None: switched off
+    judge: Endpoint | None = None
+    embedding: Endpoint | None = None
     path: str | None = None

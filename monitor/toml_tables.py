@@ -22,6 +22,7 @@ KINDS: dict[type, str] = {
     dict: "a table",
     list: "a list of tables",
 }
+LISTS: dict[type, str] = {str: "a list of texts", int: "a list of whole numbers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class Key:
     allowed: str = ""
     accepts: Callable[[Any], bool] = lambda _: True
     required: bool = False
-    refers: str | None = None  # the value is the id of a table in this section
+    refers: str | None = None  # the value is the id of a table in this section, or a list of such ids
     keys: "tuple[Key, ...]" = ()  # of a table, or of each table in a list
+    of: type | None = None  # of a list of values: their type
     hidden: bool = False  # it may be a secret: never repeated in a message
 
 
@@ -98,19 +100,23 @@ def check_table(document: Document, table: dict[str, Any], at: At, keys: tuple[K
 def _problem(document: Document, key: Key, value: Any) -> str | None:
     """What is wrong with the value of a known key."""
     typed = type(value) is key.kind or (key.kind is float and type(value) is int)
-    if not typed or (key.kind is list and not all(isinstance(item, dict) for item in value)):
-        return f"must be {', '.join(filter(None, (KINDS[key.kind], key.allowed)))}"
+    if not typed or (key.kind is list and not all(type(item) is (key.of or dict) for item in value)):
+        kind = LISTS[key.of] if key.of else KINDS[key.kind]
+        return f"must be {', '.join(filter(None, (kind, key.allowed)))}"
     if not key.accepts(value):
         return f"must be {key.allowed}"
     if key.refers:
         ids = document.root.get(key.refers)
         names = list(ids) if isinstance(ids, dict) else []
-        if value not in names:
-            return f"must be {key.allowed}{_meant(value, names)}; known are {', '.join(names) or 'none'}"
+        for one in value if isinstance(value, list) else [value]:
+            if one not in names:
+                return f"must be {key.allowed}{_meant(one, names)}; known are {', '.join(names) or 'none'}"
     return None
 
 
 def _converted(document: Document, key: Key, value: Any, at: At) -> Any:
+    if key.kind is list and key.of:
+        return tuple(value)
     if key.kind is list:
         return [check_table(document, item, (*at, i), key.keys) for i, item in enumerate(value)]
     if key.kind is dict and key.keys:

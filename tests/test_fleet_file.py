@@ -7,7 +7,18 @@ import pytest
 from monitor.errors import ConfigError
 from monitor.fleet import REDACTIONS, describe_fleet, load_fleet
 from monitor.ingest.redact import BUILTIN
-from monitor.records import Checkpoint, Deployment, Fleet, Model, Redaction, RedactionPattern, Slo
+from monitor.records import (
+    Budget,
+    Checkpoint,
+    Deployment,
+    Endpoint,
+    Fleet,
+    Model,
+    Redaction,
+    RedactionPattern,
+    Schedule,
+    Slo,
+)
 from monitor.toml_tables import line_numbers
 
 ROOT = Path(__file__).parent.parent
@@ -408,3 +419,62 @@ d.e = 3
         ("a", "list", 1, "d"): 13,
         ("a", "list", 1, "d", "e"): 13,
     }
+
+
+CANARIES = GOOD + (
+    '[canaries.hourly]\nsuite = "general"\ncron = "7 * * * *"\njitter_s = 60\noverlap = "wait"\nin_flight = 2\n'
+    "learn_in_flight = [1, 16]\nlearn_repeats = 3\nmax_requests = 500\nmax_usd = 0.5\nusd_per_mtok_out = 2\n"
+    '[canaries.often]\nsuite = "suites/own"\nevery = "15m"\n'
+    '[jobs.retention]\nenabled = false\n[jobs.demo]\nevery = "2m"\n'
+    '[judge]\nurl = "https://judge.example/v1"\nmodel = "judge-1"\nkey_env = "JUDGE_KEY"\nversion = "judge-1-2026"\n'
+)
+
+
+def test_canaries_jobs_and_a_judge_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "watchpoint.toml"
+    path.write_text(CANARIES)
+    fleet = load_fleet(path)
+    hourly, often = fleet.canaries["hourly"], fleet.canaries["often"]
+    assert hourly.schedule == Schedule(cron="7 * * * *", jitter_s=60, overlap="wait")
+    assert (hourly.in_flight, hourly.learn_in_flight, hourly.learn_repeats) == (2, (1, 16), 3)
+    assert hourly.budget == Budget(requests=500, usd=0.5, usd_per_mtok_out=2)
+    assert (often.schedule, often.suite, often.deployments) == (Schedule(every_s=900), "suites/own", ())
+    assert fleet.jobs == {"retention": None, "demo": Schedule(every_s=120)}
+    assert fleet.judge == Endpoint("https://judge.example/v1", "judge-1", "JUDGE_KEY", "judge-1-2026")
+    assert fleet.embedding is None
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ('[canaries.a]\nsuite = "general"\n', 'canaries.a: needs a schedule: every = "15m", or cron = "7 * * * *"'),
+        ('[canaries.a]\nsuite = "g"\nevery = "1h"\ncron = "* * * * *"\n', "canaries.a.every: stands beside cron"),
+        ('[canaries.a]\nsuite = "g"\ncron = "61 * * * *"\n', "minute is '61'; allowed are 0 to 59"),
+        (
+            '[canaries.a]\nsuite = "g"\nevery = "soon"\n',
+            'canaries.a.every = "soon": must be a number with s, m, h or d',
+        ),
+        ('[canaries.a]\nevery = "1h"\n', "canaries.a: suite is missing"),
+        (
+            '[canaries.a]\nsuite = "g"\nevery = "1h"\ndeployments = ["nobody"]\n',
+            "must be the ids of deployments in this file; known are",
+        ),
+        (
+            '[canaries.a]\nsuite = "g"\nevery = "1h"\ndeployments = "all"\n',
+            'canaries.a.deployments = "all": must be a list of texts',
+        ),
+        (
+            '[canaries.a]\nsuite = "g"\nevery = "1h"\nlearn_in_flight = [1, 0]\n',
+            "canaries.a.learn_in_flight = [1, 0]: must be each 1 to 256",
+        ),
+        (
+            '[canaries.a]\nsuite = "g"\nevery = "1h"\nlearn_in_flight = ["1"]\n',
+            "must be a list of whole numbers",
+        ),
+        ('[jobs.x]\nevery = "1h"\ncron = "* * * * *"\n', "jobs.x.every: stands beside cron"),
+        ('[judge]\nmodel = "m"\n', "judge: url is missing"),
+    ],
+)
+def test_mistakes_in_canaries_and_jobs_are_told_at_their_line(tmp_path: Path, text: str, said: str) -> None:
+    (problem,) = problems(tmp_path, text)
+    assert said in problem

@@ -33,11 +33,24 @@ LAYERS = (
             "monitor/errors.py",
             "monitor/fleet.py",
             "monitor/records.py",
+            "monitor/timetable.py",
             "monitor/toml_tables.py",
         ),
         libraries=(),
     ),
-    Layer("maths", ("monitor/stats/",), ("words",), ("numpy", "scipy", "pandas")),
+    Layer(
+        "maths",
+        (
+            "monitor/stats/",
+            "monitor/canary/__init__.py",
+            "monitor/canary/fingerprint.py",
+            "monitor/canary/loads.py",
+            "monitor/canary/noise.py",
+            "monitor/canary/signals.py",
+        ),
+        ("words",),
+        ("numpy", "scipy", "pandas"),
+    ),
     Layer("pictures", ("monitor/charts/",), ("words", "maths"), ("numpy", "scipy", "pandas", "plotly", "PIL")),
     Layer(
         "storage",
@@ -56,6 +69,7 @@ LAYERS = (
         "doors",
         (
             "monitor/api/",
+            "monitor/canary/",
             "monitor/probe/",
             "monitor/cli.py",
             "monitor/__main__.py",

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from monitor.stats.paired import mcnemar_midp, paired_difference
+from monitor.stats.paired import mcnemar_exact, mcnemar_midp, paired_difference
 from monitor.stats.signed_rank import lowest_rank, paired_ratio, pseudomedian
 
 COUNTS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 300)).map(
@@ -158,3 +158,18 @@ def test_what_has_no_ratio_is_refused() -> None:
         paired_ratio([1, 2], [3])
     with pytest.raises(ValueError, match="not finite"):
         pseudomedian([1, math.nan])
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_mcnemars_exact_test_agrees_with_the_binomial_test_of_scipy(only_first: int, only_second: int) -> None:
+    n = only_first + only_second
+    expected = stats.binomtest(only_first, n, 0.5).pvalue if n else 1.0
+    assert mcnemar_exact(only_first, only_second) == pytest.approx(expected, rel=1e-9)
+    assert mcnemar_midp(only_first, only_second) <= mcnemar_exact(only_first, only_second)
+
+
+def test_mcnemars_exact_test_gives_the_published_example() -> None:
+    """The airway hyper-responsiveness before and after transplantation of Fagerland, Lydersen and Laake (2013)."""
+    assert mcnemar_exact(1, 7) == pytest.approx(0.0703, abs=5e-5)
+    with pytest.raises(ValueError, match="both are at least 0"):
+        mcnemar_exact(-1, 3)

@@ -57,12 +57,20 @@ PARAMS: dict[str, dict[str, str]] = {
     "ingest_status": {},
     "probe_targets": {},
     "probe_runs": {},
+    "canary_deployments": {},
+    "canary_runs": {},
+    "canary_signals": {},
+    "canary_learned": {"canary": "general", "deployment": "vision-prod", "checkpoint": "step-600"},
+    "jobs": {},
+    "job_runs": {},
     "compare": DAY | {"a": "vision-prod", "b": "silent"},
 }
 """Parameters of the queries that need others than a window."""
 
 
-OF_ONE = {"request", "probe_run", "probe_items", "probe_comparison"}
+OF_ONE = {"request", "probe_run", "probe_items", "probe_comparison"} | {
+    f"canary_{name}" for name in ("matrix", "item", "trend", "evidence", "noise", "comparison", "parted")
+}
 """Queries about one thing that has to be there."""
 
 

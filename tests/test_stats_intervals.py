@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from monitor.stats.intervals import newcombe_difference, poisson_rate_interval, wilson, wilson_arrays
+from monitor.stats.intervals import clopper_pearson, newcombe_difference, poisson_rate_interval, wilson, wilson_arrays
 
 COUNTS = st.integers(0, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -121,3 +121,29 @@ def test_newcombe_shows_a_difference_where_there_is_none_at_most_one_time_in_twe
         pairs = zip(rng.binomial(n1, p, 2_000), rng.binomial(n2, p, 2_000), strict=True)
         shown = [low > 0 or high < 0 for low, high in (newcombe_difference(a, n1, b, n2) for a, b in pairs)]
         assert np.mean(shown) < 0.06
+
+
+@given(COUNTS, st.sampled_from([0.8, 0.95, 0.99]))
+def test_clopper_pearson_agrees_with_scipy(count: tuple[int, int], confidence: float) -> None:
+    k, n = count
+    ours = clopper_pearson(k, n, confidence)
+    if n == 0:
+        assert all(math.isnan(end) for end in ours)
+        return
+    theirs = stats.binomtest(k, n).proportion_ci(confidence, method="exact")
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_clopper_pearson_gives_the_published_examples() -> None:
+    """Newcombe (1998), Statistics in Medicine 17:857, table I, method 5."""
+    assert clopper_pearson(81, 263) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+    assert clopper_pearson(15, 148) == pytest.approx((0.0578, 0.1617), abs=5e-5)
+    assert clopper_pearson(0, 20) == pytest.approx((0, 0.1684), abs=5e-5)
+    assert clopper_pearson(1, 29) == pytest.approx((0.0009, 0.1776), abs=5e-5)
+
+
+def test_clopper_pearson_refuses_what_cannot_be() -> None:
+    with pytest.raises(ValueError, match="expected 0 <= k <= n"):
+        clopper_pearson(3, 2)
+    with pytest.raises(ValueError, match="lies between 0 and 1"):
+        clopper_pearson(1, 2, 95)

@@ -23,6 +23,7 @@ from monitor.api.media import add_media
 from monitor.api.metrics import Metrics
 from monitor.api.probes import add_probes
 from monitor.api.receive import Reading, announced, read_body
+from monitor.api.results import add_results
 from monitor.config import Settings
 from monitor.errors import BadInput, Overloaded, WatchpointError
 from monitor.probe.limits import LIMITS, Limits
@@ -67,6 +68,7 @@ def create_app(settings: Settings, owner: StoreOwner, limits: Limits = LIMITS) -
         _add_query(app, owner, settings, found)
     add_media(app, settings, owner)
     add_probes(app, settings, limits, lambda: app.state.probes)
+    add_results(app, settings, owner)
     _add_operations(app, owner)
     return app
 

@@ -93,6 +93,18 @@ def _bodies(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
+def result_body(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """The body of a verb that writes results."""
+    return _bodies(kind)
+
+
+RESULT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "a body that is not allowed", **_ERROR},
+    404: {"description": "a run that is not known, or belongs to another process", **_ERROR},
+    413: {"description": "the body is too large", **_ERROR},
+    415: {"description": "a Content-Type that is not read", **_ERROR},
+    503: {"description": "the store cannot be written", **_ERROR},
+}
 PROBE_BODY = _bodies(Probe)
 RUN_BODY = _bodies(Batch, Load)
 MEDIA_BODY: dict[str, Any] = {

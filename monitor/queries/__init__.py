@@ -1,6 +1,18 @@
 """Every question that Watchpoint answers; importing this package registers them all."""
 
-from monitor.queries import fleet, health, latency, operations, probe_comparison, probes, requests
+from monitor.queries import (
+    canaries,
+    canary_comparison,
+    canary_signals,
+    fleet,
+    health,
+    jobs,
+    latency,
+    operations,
+    probe_comparison,
+    probes,
+    requests,
+)
 from monitor.queries.registry import QUERIES, Ask, Query, ask, find
 
 __all__ = [
@@ -8,9 +20,13 @@ __all__ = [
     "Ask",
     "Query",
     "ask",
+    "canaries",
+    "canary_comparison",
+    "canary_signals",
     "find",
     "fleet",
     "health",
+    "jobs",
     "latency",
     "operations",
     "probe_comparison",

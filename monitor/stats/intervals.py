@@ -64,6 +64,24 @@ def wilson_arrays(
     return low, high
 
 
+def clopper_pearson(k: int, n: int, confidence: float = CONFIDENCE) -> Interval:
+    """Exact interval of a share, k of n: never covers the truth less often than it says, and is wide for it.
+
+    Source: Clopper and Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the
+    binomial, Biometrika 26.
+
+    >>> [round(end, 4) for end in clopper_pearson(12, 12)]
+    [0.7354, 1.0]
+    """
+    if not 0 <= k <= n:
+        raise _wrong_counts(k, n)
+    tail = (1 - _checked(confidence)) / 2
+    if n == 0:
+        return UNKNOWN
+    low = float(special.betaincinv(k, n - k + 1, tail)) if k else 0.0
+    return Interval(low, float(special.betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0)
+
+
 def poisson_rate_interval(count: int, seconds: float, confidence: float = CONFIDENCE) -> Interval:
     """Exact interval of a rate per second, from a count of independent events in a time of `seconds`.
 

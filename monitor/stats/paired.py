@@ -55,6 +55,20 @@ def mcnemar_midp(only_first: int, only_second: int) -> float:
     return min(1.0, below + float(special.bdtr(fewer, n, 0.5)))
 
 
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Two-sided p-value of "the two shares are equal": McNemar's exact test, never too small; 1 where they never part.
+
+    Source: McNemar (1947), Note on the sampling error of the difference between correlated proportions, Psychometrika
+    12:153, with the binomial distribution in place of the normal one.
+
+    >>> round(mcnemar_exact(1, 7), 4)
+    0.0703
+    """
+    _check_counts(only_first, only_second, only_first + only_second)
+    n = only_first + only_second
+    return min(1.0, 2 * float(special.bdtr(min(only_first, only_second), n, 0.5)))
+
+
 def _score(only_first: int, only_second: int, n: int, difference: float) -> float:
     """How many standard deviations the counts lie above what this difference predicts; falls as it grows."""
     b = (2 * n - only_first + only_second) * difference - only_first - only_second

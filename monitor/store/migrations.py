@@ -91,9 +91,65 @@ MIGRATIONS = (
         );
         """,
     ),
+    Migration(
+        3,
+        "jobs and canaries",
+        """
+        create table job_runs (
+            run varchar primary key, job varchar not null, slot timestamp not null, trigger varchar not null,
+            asked_by varchar not null, state varchar not null, claimed_by varchar, asked_at timestamp not null,
+            started_at timestamp, beat_at timestamp not null, ended_at timestamp,
+            total integer not null, done integer not null, failed integer not null, log varchar not null,
+            problem varchar
+        );
+        create table jobs (
+            job varchar primary key, about varchar not null, cron varchar, every_s integer, jitter_s integer not null,
+            grace_s integer not null, overlap varchar not null, scheduler varchar not null, seen_at timestamp not null
+        );
+        create table canary_items (
+            suite varchar not null, item varchar not null, item_hash varchar not null, definition json not null,
+            first_seen timestamp not null, primary key (suite, item, item_hash)
+        );
+        create table canary_suites (
+            suite varchar not null, version varchar not null, about varchar not null, items json not null,
+            first_seen timestamp not null, primary key (suite, version)
+        );
+        create table canary_runs (
+            run varchar primary key, canary varchar not null, suite varchar not null, version varchar not null,
+            deployment varchar not null, checkpoint varchar not null, slot timestamp not null, kind varchar not null,
+            trigger varchar not null, job_run varchar, state varchar not null, claimed_by varchar not null,
+            started_at timestamp not null, beat_at timestamp not null, ended_at timestamp, in_flight integer not null,
+            total integer not null, done integer not null, passed integer not null, failed integer not null,
+            errors integer not null, tokens bigint not null, usd double not null, problem varchar
+        );
+        create table canary_results (
+            run varchar not null, item varchar not null, item_hash varchar not null, in_flight integer not null,
+            repeat integer not null, ts timestamp not null, event_id varchar, outcome varchar not null,
+            checks json not null, answer varchar, cut boolean not null, variant varchar, logprob double,
+            tokens_in bigint, tokens_out bigint, latency_ms double, ttft_ms double, finish_reason varchar,
+            served_as varchar, error_type varchar, error_message varchar
+        );
+        create table canary_baselines (
+            canary varchar not null, deployment varchar not null, since timestamp not null, by_whom varchar not null,
+            reason varchar not null
+        );
+        create table canary_signals (
+            run varchar not null, canary varchar not null, deployment varchar not null, judged_at timestamp not null,
+            channel varchar not null, tag varchar not null, state varchar not null, log_e double not null,
+            log_e_confirmed double not null, n_reference integer not null, n_recent integer not null,
+            n_items integer not null, since varchar,
+            effect double, items varchar[] not null
+        );
+        """,
+    ),
 )
 """`error_type` in counts is '' for a success, and the id and message of the last request are kept for errors; unknown
 models, checkpoints and environments are ''.
 
 A run of a probe has the kind single, batch or load and the state running, done, cancelled, failed or interrupted; its
-answers are predictions of source `probe` whose session_id is the run. `done` counts those that failed, too."""
+answers are predictions of source `probe` whose session_id is the run. `done` counts those that failed, too.
+
+A run of a job has the state waiting, running, done, failed, skipped or interrupted; one that is running but whose
+`beat_at` is long ago belongs to a process that is gone, and may be taken over. `canary_runs` are the replays of a suite
+on one deployment: of kind learn or replay, in the states of jobs; `outcome` of a result is pass, fail, unknown (a
+check could not be evaluated) or error. Results outlive the raw predictions that `event_id` points to."""

@@ -1,0 +1,311 @@
+"""Suites, replays, results, baselines and signals of canaries in the store. Called through `results`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pyarrow as pa
+
+from monitor.errors import NotFound
+from monitor.store.database import Connection, naive, transaction
+from monitor.store.jobs import LEASE, OVER, Id, Moment, Whole, Words
+
+KINDS = ("learn", "replay")
+OUTCOMES = ("pass", "fail", "unknown", "error")
+CHANNELS = ("quality", "behaviour", "latency")
+ANSWER_BYTES = 16_384
+"""Longer answers are cut in results; the prediction has all that the door keeps."""
+
+Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+
+
+class Definition(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An item as the suite file defines it."""
+
+    item: Id
+    item_hash: Hash
+    definition: dict[str, Any]
+
+
+class SuiteVersion(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A suite as it is now; one that is known already changes nothing."""
+
+    suite: Id
+    version: Hash
+    about: Words = ""
+    items: list[Definition]
+
+
+class ClaimRun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A process wants to replay a suite on a deployment."""
+
+    run: Id
+    canary: Id
+    suite: Id
+    version: Hash
+    deployment: Id
+    checkpoint: Id
+    slot: Moment
+    kind: Literal["learn", "replay"]
+    trigger: Literal["schedule", "page", "command"]
+    owner: Id
+    in_flight: Annotated[int, msgspec.Meta(ge=1)]
+    total: Whole
+    job_run: Id | None = None
+
+
+class Result(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One answer of one item, or what came instead of it. Times in milliseconds."""
+
+    item: Id
+    item_hash: Hash
+    in_flight: Annotated[int, msgspec.Meta(ge=1)]
+    repeat: Whole
+    ts: Moment
+    event_id: Id | None = None
+    outcome: Literal["pass", "fail", "unknown", "error"]
+    checks: list[dict[str, Any]] = []
+    answer: str | None = None
+    variant: Hash | None = None
+    logprob: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    finish_reason: str | None = None
+    served_as: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+class Results(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Results of a run that goes on, and what it has taken so far."""
+
+    run: Id
+    owner: Id
+    results: list[Result]
+    tokens: Whole = 0
+    usd: float = 0.0
+
+
+class EndRun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A replay is over."""
+
+    run: Id
+    owner: Id
+    state: Literal["done", "failed", "interrupted"]
+    problem: Words | None = None
+
+
+class Signal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What one run says about one channel; `tag` is empty for the whole suite."""
+
+    channel: Literal["quality", "behaviour", "latency"]
+    tag: str
+    state: Literal["ok", "warn", "alert", "no_data"]
+    log_e: float
+    log_e_confirmed: float
+    n_reference: Whole
+    n_recent: Whole
+    n_items: Whole
+    since: str | None = None
+    effect: float | None = None
+    items: list[str] = []
+
+
+class Signals(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The signals of a run; told again they replace what was told before."""
+
+    run: Id
+    signals: list[Signal]
+
+
+class Baseline(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a deployment does from now on is what it is expected to do: the next run learns it anew."""
+
+    canary: Id
+    deployment: Id
+    by: Id
+    reason: Words = ""
+
+
+def know_suite(con: Connection, body: SuiteVersion, now: datetime) -> dict[str, Any]:
+    """Keep the definitions that are new."""
+    with transaction(con):
+        con.execute(
+            "insert or ignore into canary_suites values ($suite, $version, $about, $items, $at)",
+            {
+                "suite": body.suite,
+                "version": body.version,
+                "about": body.about,
+                "items": _json([{"item": one.item, "item_hash": one.item_hash} for one in body.items]),
+                "at": naive(now),
+            },
+        )
+        for one in body.items:
+            con.execute(
+                """
+                insert into canary_items values ($suite, $item, $item_hash, $definition, $at)
+                on conflict (suite, item, item_hash) do update set definition = excluded.definition
+                """,
+                {
+                    "suite": body.suite,
+                    "item": one.item,
+                    "item_hash": one.item_hash,
+                    "definition": _json(one.definition),
+                    "at": naive(now),
+                },
+            )
+    return {"suite": body.suite, "version": body.version}
+
+
+def claim_run(con: Connection, body: ClaimRun, now: datetime) -> dict[str, Any]:
+    """Returns `claimed`; for a run that is taken over, `done` lists [item, in_flight, repeat] that have an answer."""
+    at = naive(now)
+    known = con.execute(
+        "select state, claimed_by, beat_at from canary_runs where run = $run", {"run": body.run}
+    ).fetchall()
+    if known:
+        state, owner, beat = known[0]
+        if state in OVER or (owner != body.owner and beat > at - LEASE):
+            return {"claimed": False, "state": state, "held_by": owner, "done": []}
+        con.execute(
+            "update canary_runs set claimed_by = $owner, beat_at = $at where run = $run",
+            {"owner": body.owner, "at": at, "run": body.run},
+        )
+        return {"claimed": True, "state": "running", "held_by": body.owner, "done": _done(con, body.run)}
+    values = msgspec.structs.asdict(body) | {"slot": naive(body.slot), "at": at}
+    con.execute(
+        """
+        insert into canary_runs (
+            run, canary, suite, version, deployment, checkpoint, slot, kind, trigger, job_run, state, claimed_by,
+            started_at, beat_at, in_flight, total, done, passed, failed, errors, tokens, usd
+        )
+        values (
+            $run, $canary, $suite, $version, $deployment, $checkpoint, $slot, $kind, $trigger, $job_run, 'running',
+            $owner, $at, $at, $in_flight, $total, 0, 0, 0, 0, 0, 0
+        )
+        """,
+        values,
+    )
+    return {"claimed": True, "state": "running", "held_by": body.owner, "done": []}
+
+
+def add_results(con: Connection, body: Results, now: datetime) -> dict[str, Any]:
+    """Write results; one that is told again replaces the first. Raises NotFound when the run was taken over."""
+    with transaction(con):
+        _own(con, body.run, body.owner, now)
+        if body.results:
+            _insert(con, body.run, body.results)
+        con.execute(
+            """
+            update canary_runs
+            set done = n, passed = good, failed = bad, errors = broken, tokens = $tokens, usd = $usd
+            from (
+                select count(*) as n, count(*) filter (outcome = 'pass') as good,
+                    count(*) filter (outcome = 'fail') as bad,
+                    count(*) filter (outcome in ('error', 'unknown')) as broken
+                from canary_results
+                where run = $run
+            )
+            where run = $run
+            """,
+            {"run": body.run, "tokens": body.tokens, "usd": body.usd},
+        )
+    return {"run": body.run, "kept": len(body.results)}
+
+
+def end_run(con: Connection, body: EndRun, now: datetime) -> dict[str, Any]:
+    """Write how it ended. Raises NotFound when the run was taken over."""
+    _own(con, body.run, body.owner, now)
+    con.execute(
+        "update canary_runs set state = $state, ended_at = $at, problem = $problem where run = $run",
+        {"run": body.run, "state": body.state, "problem": body.problem, "at": naive(now)},
+    )
+    return {"run": body.run, "state": body.state}
+
+
+def set_signals(con: Connection, body: Signals, now: datetime) -> dict[str, Any]:
+    """Write the signals of a run. Raises NotFound for a run that is not known."""
+    known = con.execute("select canary, deployment from canary_runs where run = $run", {"run": body.run}).fetchall()
+    if not known:
+        raise NotFound(f"there is no canary run {body.run!r}")
+    canary, deployment = known[0]
+    head = {"run": body.run, "canary": canary, "deployment": deployment, "judged_at": naive(now)}
+    rows = [head | msgspec.structs.asdict(one) for one in body.signals]
+    with transaction(con):
+        con.execute("delete from canary_signals where run = $run", {"run": body.run})
+        if rows:
+            _append(con, "canary_signals", rows)
+    return {"run": body.run, "signals": len(rows)}
+
+
+def accept(con: Connection, body: Baseline, now: datetime) -> dict[str, Any]:
+    """A new baseline from now on."""
+    con.execute(
+        "insert into canary_baselines values ($canary, $deployment, $at, $by, $reason)",
+        {
+            "canary": body.canary,
+            "deployment": body.deployment,
+            "at": naive(now),
+            "by": body.by,
+            "reason": body.reason,
+        },
+    )
+    return {"canary": body.canary, "deployment": body.deployment, "since": now.isoformat()}
+
+
+def _own(con: Connection, run: str, owner: str, now: datetime) -> None:
+    changed = con.execute(
+        """
+        update canary_runs set beat_at = $at
+        where run = $run and claimed_by = $owner and state = 'running'
+        returning 1
+        """,
+        {"at": naive(now), "run": run, "owner": owner},
+    ).fetchall()
+    if not changed:
+        raise NotFound(f"canary run {run!r} is not run by {owner}; another process has taken it over, or it is over")
+
+
+def _insert(con: Connection, run: str, results: list[Result]) -> None:
+    rows = []
+    for one in results:
+        answer = None if one.answer is None else one.answer.encode()[:ANSWER_BYTES].decode("utf-8", "ignore")
+        cut = answer != one.answer
+        rows.append(
+            {
+                "run": run,
+                **msgspec.structs.asdict(one),
+                "ts": naive(one.ts),
+                "checks": _json(one.checks),
+                "answer": answer,
+                "cut": cut,
+            }
+        )
+    for one in results:
+        con.execute(
+            """
+            delete from canary_results
+            where run = $run and item = $item and in_flight = $in_flight and repeat = $repeat
+            """,
+            {"run": run, "item": one.item, "in_flight": one.in_flight, "repeat": one.repeat},
+        )
+    _append(con, "canary_results", rows)
+
+
+def _append(con: Connection, table: str, rows: list[dict[str, Any]]) -> None:
+    con.register("batch", pa.Table.from_pylist(rows))
+    try:
+        con.execute(f"insert into {table} by name select * from batch")
+    finally:
+        con.unregister("batch")
+
+
+def _done(con: Connection, run: str) -> list[list[Any]]:
+    found = con.execute("select item, in_flight, repeat from canary_results where run = $run", {"run": run}).fetchall()
+    return [list(row) for row in found]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
