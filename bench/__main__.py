@@ -26,6 +26,7 @@ BENCHES = (
     Bench("stats", "bench.simulations", "coverage, false alarms and delays of the statistics, by simulation"),
     Bench("canary_stats", "bench.canary_stats", "false alarms and delays of the canaries over 90 days, by simulation"),
     Bench("canary_planted", "bench.canary_planted", "changes behind an address: how soon canaries find them"),
+    Bench("canary_queries", "bench.canary_queries", "what the Canaries page asks, with 90 days of hourly replays"),
     Bench("ingest", "bench.ingest", "acknowledged events/s, latency and loader rate by batch size"),
     Bench("crash", "bench.crash", "kill -9 under load: lost and duplicated events"),
     Bench("dashboard", "bench.dashboard", "every query over 24 h at 1, 10 and 100 million predictions"),

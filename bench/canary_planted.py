@@ -140,7 +140,7 @@ def run(quick: bool, folder: Path) -> Result:
     """Rows: replays of the unchanged deployment, then each change with the replay that found it."""
     repeats = 3 if quick else 20
     rows: list[dict[str, Any]] = []
-    with TemporaryDirectory() as made, _place(Path(made)) as place:
+    with TemporaryDirectory() as made, planted_place(Path(made)) as place:
         with place.served():
             rows += [_unchanged(place, in_flight, repeats) for in_flight in CONCURRENCY]
             for name in CHANGES:
@@ -161,7 +161,7 @@ def run(quick: bool, folder: Path) -> Result:
 
 
 @contextmanager
-def _place(folder: Path) -> Iterator[Place]:
+def planted_place(folder: Path) -> Iterator[Place]:
     port, fleet = free_port(), folder / "watchpoint.toml"
     canaries = "".join(CANARY.format(name=name) for name in ("unchanged", *CHANGES))
     fleet.write_text(FLEET.format(port=port) + canaries)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from jobs.running import Run, run_id
 from monitor.canary.aids import Aids
 from monitor.canary.replay import Given, Pass, Plan, Replay
@@ -26,6 +28,8 @@ from monitor.runtimes import Calls, Target, target, targets
 
 LEARNED_SHARE = 0.5
 """An item is learned when at least this share of its repeats was answered."""
+
+log = structlog.get_logger(__name__)
 
 ALARM = "alert"
 UNFINISHED: str | None = "it was not finished"
@@ -136,6 +140,10 @@ class One:
                 await self._replay("replay", self.suite.items, once, tally)
         except WatchpointError as error:
             tally.state, tally.problem = "failed", str(error)
+        except Exception as error:
+            log.exception("a canary failed", canary=self.canary.id, deployment=self.target.id)
+            said = f"it failed in an unexpected way ({type(error).__name__}): the log of the process has the details"
+            tally.state, tally.problem = "failed", said
         self.run.say(tally.words)
         return tally
 

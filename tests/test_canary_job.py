@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from tests.canarying import impatient, place, prompt_of, red, reply, watched, write_fleet, write_suite
+from jobs.running import run_id
+from monitor.errors import StoreError
+from monitor.queries import canary_replays
+from tests.canarying import Place, impatient, place, prompt_of, red, reply, watched, write_fleet, write_suite
 from tests.model_servers import chunk, says, serving, sse
 
 LESSONS = 3 + 6
@@ -117,6 +120,27 @@ def test_the_same_answers_with_other_log_probabilities_are_another_behaviour(tmp
             made.replay()
         assert made.states()[("behaviour", "")] == "alert"
         assert made.states()[("quality", "")] == "ok"
+
+
+def test_a_fault_that_comes_back_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canary_replays, "WINDOW", 4)
+    ids = [f"item-{n}" for n in range(12)]
+
+    def states(made: Place, times: int) -> list[str]:
+        found = []
+        for _ in range(times):
+            made.replay()
+            found.append(made.states()[("behaviour", "")])
+        return found
+
+    with watched(tmp_path, ids) as (made, server):
+        assert set(states(made, 2)) == {"ok"}
+        server.answer = lambda _: reply("scarlet")
+        assert states(made, 3)[-1] == "alert"
+        server.answer = red
+        assert states(made, 6)[-2:] == ["ok", "ok"]
+        server.answer = lambda _: reply("scarlet")
+        assert states(made, 2)[-1] == "alert"
 
 
 def test_what_is_accepted_is_learned_anew_and_no_alarm_any_more(tmp_path: Path) -> None:
@@ -233,6 +257,32 @@ def test_a_deployment_that_is_down_opens_the_circuit_and_the_rest_is_not_asked(t
         server.answer = red
         (tally,) = made.replay()
         assert (tally.state, tally.passed) == ("done", 40)
+
+
+def test_a_store_that_fails_for_one_deployment_leaves_the_other_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_suite(tmp_path, TEN)
+    with serving(red) as well, serving(red) as ill:
+        write_fleet(tmp_path, {"well": well.url, "watched": ill.url})
+        with place(tmp_path) as made:
+            made.replay()
+            write = made.door.write
+            bad = run_id("colours", "watched", (slot := datetime.now(UTC)).isoformat(), "replay")
+
+            def failing(verb: str, body: Any) -> dict[str, Any]:
+                if verb == "canary-results" and body["run"] == bad:
+                    raise StoreError("the disk is full")
+                return write(verb, body)
+
+            monkeypatch.setattr(made.door, "write", failing)
+            by_name = {tally.deployment: tally for tally in made.replay(slot)}
+            assert (by_name["well"].state, by_name["well"].passed) == ("done", 10)
+            assert (by_name["watched"].state, by_name["watched"].problem) == ("failed", "the disk is full")
+            runs = {row["deployment"]: row for row in made.door.query("canary_runs", limit=2)}
+            assert (runs["well"]["state"], runs["watched"]["state"]) == ("done", "failed")
+            (job, *_) = made.door.query("job_runs")
+            assert "watched: no answer; the disk is full" in job["problem"]
 
 
 def test_a_question_whose_connection_breaks_is_asked_again(tmp_path: Path) -> None:

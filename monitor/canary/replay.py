@@ -119,12 +119,13 @@ class Replay:
     _broken: int = 0
 
     async def run(self) -> str | None:
-        """All passes; returns why some items were not asked, None when all were."""
+        """All passes; returns why some items were not asked, None when all were. Raises what `keep` raises."""
         for on in self.plan.passes:
             waiting = iter(self.plan.left(on))
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(on.in_flight, len(self.plan.items))):
-                    group.create_task(self._work(waiting, on))
+            workers = range(min(on.in_flight, len(self.plan.items)))
+            asked = await asyncio.gather(*(self._work(waiting, on) for _ in workers), return_exceptions=True)
+            if broken := [one for one in asked if one is not None]:
+                raise broken[0]
         return f"{self.stopped}; {self.not_asked} questions were not asked" if self.stopped else None
 
     async def _work(self, waiting: Iterator[Item], on: Pass) -> None:

@@ -15,6 +15,9 @@ from monitor.doors import OpenDoor
 from monitor.errors import StoreError
 from monitor.probe.runs import new_id
 
+BEAT_S = 20.0
+"""A run that gets no answer for so long says that it goes on: else another process would take it over."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -23,6 +26,7 @@ class Writing:
 
     def __init__(self, door: OpenDoor, plan: Plan, owner: str, on_written: Callable[[list[Given]], None]) -> None:
         self._door, self._plan, self._owner, self._on_written = door, plan, owner, on_written
+        self._spent: list[float] = [0, 0.0]
         self._most = max(one.in_flight for one in plan.passes)
         self._queue: asyncio.Queue[tuple[Given, int, float] | None] = asyncio.Queue(self._most)
 
@@ -42,7 +46,14 @@ class Writing:
         await self._queue.put((given, spent.tokens, spent.usd))
 
     async def _write(self) -> None:
-        while (one := await self._queue.get()) is not None:
+        while True:
+            try:
+                one = await asyncio.wait_for(self._queue.get(), BEAT_S)
+            except TimeoutError:
+                await asyncio.to_thread(self._post, [])
+                continue
+            if one is None:
+                return
             batch = [one]
             while len(batch) < self._most and not self._queue.empty():
                 more = self._queue.get_nowait()
@@ -59,10 +70,11 @@ class Writing:
         events = [
             _encode(as_event(one, plan.target, plan.run, event_id)) for one, event_id in zip(given, ids, strict=True)
         ]
-        answer = self._door.send(events)
-        if answer["rejected"]:
+        if events and (answer := self._door.send(events))["rejected"]:
             raise StoreError(f"answers of a canary were not logged: {answer['errors'][0]['reason']}")
-        _, tokens, usd = batch[-1]
+        if batch:
+            _, *self._spent = batch[-1]
+        tokens, usd = self._spent
         rows = [as_result(one, event_id) for one, event_id in zip(given, ids, strict=True)]
         self._door.write(
             "canary-results",

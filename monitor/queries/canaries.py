@@ -209,7 +209,13 @@ def canary_item(ask: Ask, *, canary: CanaryId, deployment: DeploymentId, item: I
 
 @query
 def canary_trend(
-    ask: Ask, *, canary: CanaryId, deployment: DeploymentId, tag: Tag = "", start: Moment | None = None, runs: Rows = 500
+    ask: Ask,
+    *,
+    canary: CanaryId,
+    deployment: DeploymentId,
+    tag: Tag = "",
+    start: Moment | None = None,
+    runs: Rows = 500,
 ) -> pa.Table:
     """The pass rate of each of the newest runs, oldest first, with its n, its interval and a confidence sequence.
 

@@ -1,8 +1,8 @@
 """The replays of a suite on a deployment as arrays, for the queries that judge them.
 
 Only what is the same is put together: one checkpoint, items whose content is that of the newest version, and runs since
-the baseline was last accepted. The reference is what was learned and the replays before the recent ones; while an
-alarm lasts, nothing since its start counts as reference, so that a change does not become normal by waiting.
+the baseline was last accepted. The reference is what was learned and the replays before the recent ones, without those
+of an alarm: a change does not become normal by waiting, and one that comes back is found again.
 """
 
 from collections.abc import Sequence
@@ -87,9 +87,12 @@ def replays(ask: Ask, canary: str, deployment: str) -> Replays:
     learned = [run for run, kind, _ in runs if kind == "learn"]
     replayed = [(run, started) for run, kind, started in runs if kind == "replay"]
     recent = replayed[-WINDOW:]
-    before = replayed[: len(replayed) - len(recent)]
-    if (start := _alarmed_since(ask, canary, deployment)) is not None:
-        before = [one for one in before if one[1] < start]
+    alarms = _alarms(ask, canary, deployment)
+    before = [
+        (run, started)
+        for run, started in replayed[: len(replayed) - len(recent)]
+        if not any(first <= started <= last for first, last in alarms)
+    ]
     reference = [*learned, *(run for run, _ in before[-KEPT:])]
     return _arrays(ask, items, reference, [run for run, _ in recent])
 
@@ -108,24 +111,19 @@ def _runs(ask: Ask, canary: str, deployment: str, at: Baseline) -> list[tuple[st
     ).fetchall()
 
 
-def _alarmed_since(ask: Ask, canary: str, deployment: str) -> Any:
-    """The start of the earliest run that a signal of the newest judged run names as the beginning of an alarm."""
-    found = ask.con.execute(
+def _alarms(ask: Ask, canary: str, deployment: str) -> list[tuple[Any, Any]]:
+    """From the start of the run that an alert names as its beginning to that of the run which raised it."""
+    return ask.con.execute(
         """
-        with latest as (
-            select run
-            from canary_signals
-            where canary = $canary and deployment = $deployment
-            order by judged_at desc
-            limit 1
-        )
-        select min(r.started_at)
-        from canary_signals s join latest using (run) join canary_runs r on r.run = s.since
-        where s.state = 'alert'
+        select min(first.started_at), last.started_at
+        from canary_signals s
+            join canary_runs first on first.run = s.since
+            join canary_runs last on last.run = s.run
+        where s.canary = $canary and s.deployment = $deployment and s.state = 'alert'
+        group by last.started_at
         """,
         {"canary": canary, "deployment": deployment},
     ).fetchall()
-    return found[0][0] if found else None
 
 
 def _arrays(ask: Ask, items: Sequence[tuple[Any, ...]], reference: list[str], recent: list[str]) -> Replays:
