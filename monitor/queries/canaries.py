@@ -7,7 +7,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from monitor.errors import NotFound
-from monitor.queries.canary_replays import baseline, items_of
+from monitor.queries.canary_replays import baseline, first_start, items_of
 from monitor.queries.registry import Ask, Moment, Rows, query
 from monitor.stats.intervals import wilson_arrays
 from monitor.stats.sequences import mean_sequence
@@ -27,6 +27,7 @@ def canary_deployments(ask: Ask) -> pa.Table:
     `accepted_...` is the newest time somebody accepted what it answers as the baseline, who, and why.
     """
     pairs = [(canary.id, name) for canary in ask.fleet.canaries.values() for name in canary.deployments]
+    newest = "kind = 'replay' qualify row_number() over (partition by canary, deployment order by started_at desc) <= 2"
     return ask.sql(
         """
         with planned as (
@@ -59,6 +60,7 @@ def canary_deployments(ask: Ask) -> pa.Table:
             select r.canary, r.deployment, item, item_hash, max(outcome) filter (age = 1) as new,
                 max(outcome) filter (age = 2) as old
             from canary_results join ran r using (run)
+            where ts >= $oldest
             group by all
         ),
         flips as (
@@ -89,6 +91,7 @@ def canary_deployments(ask: Ask) -> pa.Table:
         """,
         canaries=[canary for canary, _ in pairs],
         deployments=[name for _, name in pairs],
+        oldest=first_start(ask, newest),
     )
 
 
@@ -247,6 +250,7 @@ def canary_trend(
                 order by started_at desc, run
                 limit $runs
             ) c using (run)
+        where ts >= $oldest
         group by all
         order by c.started_at, run
         """,
@@ -254,6 +258,14 @@ def canary_trend(
         deployment=deployment,
         start=start,
         runs=runs,
+        oldest=first_start(
+            ask,
+            """canary = $canary and deployment = $deployment and state <> 'running'
+            qualify row_number() over (order by started_at desc, run) <= $runs""",
+            canary=canary,
+            deployment=deployment,
+            runs=runs,
+        ),
         items=[item[0] for item in items],
         hashes=[item[1] for item in items],
         weights=[item[3] for item in items],

@@ -1,6 +1,7 @@
 """Two deployments on the same items of a suite: who is better, by how much, and how sure that is."""
 
 import math
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from monitor.errors import BadInput
 from monitor.queries.canaries import CanaryId, DeploymentId, Tag
-from monitor.queries.canary_replays import baseline
+from monitor.queries.canary_replays import baseline, first_start
 from monitor.queries.registry import Ask, Rows, query
 from monitor.stats.bootstrap import paired_bootstrap
 from monitor.stats.difference import verdict
@@ -67,6 +68,7 @@ def canary_parted(
         b=b,
         tag=tag,
         runs=1,
+        oldest=_oldest(ask, canary, a, b, 1),
         limit=limit,
     )
 
@@ -83,8 +85,15 @@ _ANSWERS = """
             ) c
                 join canary_results r using (run)
                 join canary_items i on i.suite = c.suite and i.item = r.item and i.item_hash = r.item_hash
+            where r.ts >= $oldest
 """
 """The answers of the newest replays of both; the runs are chosen first, as there are few of them."""
+
+
+def _oldest(ask: Ask, canary: str, a: str, b: str, runs: int) -> datetime:
+    newest = "qualify row_number() over (partition by deployment order by started_at desc, run) <= $runs"
+    which = f"canary = $canary and deployment in ($a, $b) and kind = 'replay' and state <> 'running' {newest}"
+    return first_start(ask, which, canary=canary, a=a, b=b, runs=runs)
 
 
 def _check(ask: Ask, canary: str, a: str, b: str) -> None:
@@ -120,6 +129,7 @@ def _pairs(ask: Ask, canary: str, a: str, b: str, tag: str, runs: int) -> list[d
             b=b,
             tag=tag,
             runs=runs,
+            oldest=_oldest(ask, canary, a, b, runs),
         ).to_pylist()
     )
 

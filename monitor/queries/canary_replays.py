@@ -7,6 +7,7 @@ of an alarm: a change does not become normal by waiting, and one that comes back
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from monitor.canary.noise import Replays
 from monitor.errors import NotFound
 from monitor.queries.registry import Ask
+from monitor.store.archive import EVER
 
 WINDOW = 24
 """The newest replays are asked whether something changed before one of them."""
@@ -77,6 +79,12 @@ def items_of(ask: Ask, at: Baseline) -> list[tuple[str, str, tuple[str, ...], fl
             {"suite": at.suite, "version": at.version},
         ).fetchall()
     ]
+
+
+def first_start(ask: Ask, which: str, **values: Any) -> datetime:
+    """When the first of some runs began (naive UTC): results have no earlier time, so that older ones need no look."""
+    found = ask.con.execute(f"select min(started_at) from (select * from canary_runs where {which})", values).fetchall()
+    return found[0][0] or EVER
 
 
 def replays(ask: Ask, canary: str, deployment: str) -> Replays:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-PERMISSIONS = ("read", "read_text", "probe")
-"""Numbers and charts; the raw texts of requests, which can hold personal data; and asking deployed models."""
+PERMISSIONS = ("read", "read_text", "probe", "run_jobs")
+"""Numbers and charts; the raw texts of requests, which can hold personal data; asking deployed models; and running jobs
+now, with what is expected of canaries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from monitor.ui import cards, comparison, detail, firststart, rejects, requestlist, states  # noqa: F401  loaded at start
+from monitor.ui.canaries import detail as canary  # noqa: F401  loaded at start
+from monitor.ui.jobs import history, table  # noqa: F401  loaded at start
 from monitor.ui.probe import ask, batch, load, runs  # noqa: F401  loaded at start
 
 MARK, WORDMARK = (str(Path(__file__).with_name(name)) for name in ("mark.svg", "wordmark.svg"))
@@ -35,6 +37,13 @@ HEALTH = PageRecord(
 REQUESTS = PageRecord(
     "pages/ops/requests.py", "requests", "Requests", ":material/list_alt:", "Single requests: filter, search, open one."
 )
+CANARIES = PageRecord(
+    "pages/ops/canaries.py",
+    "canaries",
+    "Canaries",
+    ":material/flutter_dash:",
+    "Whether deployments still answer known prompts as before, and what changed since when.",
+)
 PROBE = PageRecord(
     "pages/ops/probe.py",
     "probe",
@@ -42,11 +51,14 @@ PROBE = PageRecord(
     ":material/experiment:",
     "Ask deployments and checkpoints: one question, a batch, or under load.",
 )
+JOBS = PageRecord(
+    "pages/ops/jobs.py", "jobs", "Jobs", ":material/schedule:", "What runs on a schedule, and how it went."
+)
 REJECTED = PageRecord(
     "pages/ops/rejected.py", "rejected", "Rejected", ":material/block:", "Events that the door refused, and why."
 )
 
-PAGES = (FLEET, HEALTH, REQUESTS, PROBE, REJECTED)
+PAGES = (FLEET, HEALTH, CANARIES, REQUESTS, PROBE, JOBS, REJECTED)
 
 
 def navigation() -> st.Page:
