@@ -45,7 +45,10 @@ def canary_evidence(ask: Ask, *, canary: CanaryId, deployment: DeploymentId) -> 
 
 @query
 def canary_signals(ask: Ask, *, canary: str = "", deployment: str = "") -> pa.Table:
-    """The signals of the newest judged run of each canary on each deployment, alarms first, the strongest before."""
+    """The signals of the newest judged run of each canary on each deployment.
+
+    Alarms come first; among equals those of whole suites (an empty tag), then the strongest.
+    """
     return ask.sql(
         """
         with newest as (
@@ -59,8 +62,8 @@ def canary_signals(ask: Ask, *, canary: str = "", deployment: str = "") -> pa.Ta
         from canary_signals s semi join newest using (run)
             left join canary_runs r on r.run = s.since
             left join canary_runs n on n.run = s.run
-        order by case s.state when 'alert' then 0 when 'warn' then 1 when 'ok' then 2 else 3 end, s.log_e desc,
-            s.canary, s.deployment, s.channel, s.tag
+        order by case s.state when 'alert' then 0 when 'warn' then 1 when 'ok' then 2 else 3 end, s.tag <> '',
+            s.log_e desc, s.canary, s.deployment, s.channel, s.tag
         """,
         canary=canary,
         deployment=deployment,
@@ -71,7 +74,7 @@ def canary_signals(ask: Ask, *, canary: str = "", deployment: str = "") -> pa.Ta
 def canary_changes(
     ask: Ask, *, start: Moment, end: Moment, canary: str = "", deployment: str = "", limit: Rows = 200
 ) -> pa.Table:
-    """Changes of the state of a signal, newest first: from what to what, when, and on what evidence.
+    """Changes of a signal to warn or alert and back, newest first: from what to what, when, and on what evidence.
 
     What was not judged within the two days before `start` counts as no_data until then.
     """
@@ -89,7 +92,7 @@ def canary_changes(
             since, run, items
         from states
         where state <> before and judged_at >= $start
-            and not (before = 'no_data' and state = 'ok')
+            and (before in ('warn', 'alert') or state in ('warn', 'alert'))
         order by judged_at desc, canary, deployment, channel, tag
         limit $limit
         """,
