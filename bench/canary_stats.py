@@ -58,6 +58,7 @@ def look(replays: Replays, upto: int) -> list[Signal]:
             variant=replays.variant[rows],
             logprob=replays.logprob[rows],
             latency_ms=replays.latency_ms[rows],
+            times=tuple(replays.times[row] for row in rows),
         )
     )
 
@@ -121,6 +122,16 @@ def false_alarms(rng: Rng, deployments: int = 5, count: int = LOOKS) -> list[Lin
     ]
 
 
+def rhythm(rng: Rng, peak: float, deployments: int = 5, count: int = 24 * 14) -> Line:
+    """How often latency alarms where an unchanged deployment is so many times slower at the busiest time of day."""
+    flags = []
+    for _ in range(deployments):
+        replays = worlds.replays(rng, [(replace(worlds.world(rng), peak=peak), LEARNED + count)])
+        looks = (states(look(replays, upto), ("latency",)) for upto in range(1, count + 1))
+        flags += [said == ["alert"] for said in looks]
+    return Line(f"looks with an alarm; latency follows the day, x {peak:g}", (_share(np.array(flags)), "-", "-", "-"))
+
+
 def _sizes(values: NDArray[np.float64]) -> list[str]:
     return [f"{column.mean():.2f}; {100 * np.mean(column >= 20):.2f} %" for column in values.T]
 
@@ -140,6 +151,7 @@ class Case:
     change: Callable[[World], World]
     channels: tuple[str, ...] = ("quality",)
     before: int = 24
+    peak: float = 1.0  # of the daily rhythm
     quality: bool = True  # whether the plain methods, which only know passes, could see it
 
 
@@ -161,8 +173,15 @@ def cases() -> list[Case]:
             quality=False,
         ),
         *[
-            Case(f"latency x {times:g}, {before} replays before", worlds.slower(times), ("latency",), before, False)
-            for before in (24, 96)
+            Case(
+                f"latency x {times:g}, {before} replays before{', daily x 2' if peak > 1 else ''}",
+                worlds.slower(times),
+                ("latency",),
+                before,
+                peak,
+                quality=False,
+            )
+            for before, peak in ((96, 1.0), (168, 1.0), (168, 2.0))
             for times in (1.3, 2.0)
         ],
     ]
@@ -177,7 +196,7 @@ def delay(case: Case, times: int = 15) -> Line:
     rng = np.random.default_rng(42)
     waits: dict[str, list[int]] = {name: [] for name in METHODS}
     for _ in range(times):
-        truth = worlds.world(rng)
+        truth = replace(worlds.world(rng), peak=case.peak)
         replays = worlds.replays(rng, [(truth, LEARNED + case.before), (case.change(truth), MOST)])
         alarmed = partial(_alarmed, replays, case)
         waits[METHODS[0]].append(next((k for k in range(1, MOST + 1) if alarmed(k)), MOST + 1))
@@ -203,6 +222,7 @@ def _wait(waits: Sequence[int]) -> str:
 def lines(quick: bool = False) -> list[Line]:
     """All lines of the table; `quick` simulates too little to be shown."""
     found = false_alarms(np.random.default_rng(41), *((1, 48) if quick else ()))
+    found += [rhythm(np.random.default_rng(44), peak, *((1, 48) if quick else ())) for peak in (1.5, 2.0, 3.0)]
     return found + [delay(case, 2 if quick else 15) for case in cases()]
 
 

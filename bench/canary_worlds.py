@@ -2,9 +2,10 @@
 
 A suite of 60 items with a realistic mix: most answer alike each time, some are right only now and then, some have
 several wordings, a few never say the same twice. Log probabilities carry the noise of a GPU at 16 bits, latencies
-that of a shared machine.
+that of a shared machine, whose load may follow the day. Replays come every hour; they are learned at the quietest one.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +32,7 @@ class World:
     noise: Floats  # standard deviation of the logarithm of the log probability
     latency_ms: Floats
     busy: float = 0.1  # standard deviation of the load that all items of a replay share, in logarithms
+    peak: float = 1.0  # so many times as long at the busiest time of the day as at the quietest, 12 hours before
     said: NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(ITEMS, dtype=np.int64)
     )  # another number: another text
@@ -56,7 +58,11 @@ def world(rng: Rng) -> World:
 
 def replays(rng: Rng, parts: list[tuple[World, int]], tags: int = 0) -> Replays:
     """So many replays of each world, one after the other; the first LEARNED of all are the reference."""
-    drawn = [_draw(rng, truth, n) for truth, n in parts]
+    hours = np.maximum(np.arange(sum(n for _, n in parts)) - LEARNED + 1.0, 0.0)
+    drawn, row = [], 0
+    for truth, n in parts:
+        drawn.append(_draw(rng, truth, hours[row : row + n]))
+        row += n
     passed, variant, logprob, latency = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
     return Replays(
         runs=tuple(f"run-{row}" for row in range(len(passed))),
@@ -68,17 +74,20 @@ def replays(rng: Rng, parts: list[tuple[World, int]], tags: int = 0) -> Replays:
         logprob=logprob,
         latency_ms=latency,
         learned=LEARNED,
+        times=tuple(3600 * hours),
     )
 
 
-def _draw(rng: Rng, truth: World, n: int) -> tuple[NDArray[np.int8], NDArray[np.int32], Floats, Floats]:
+def _draw(rng: Rng, truth: World, hours: Floats) -> tuple[NDArray[np.int8], NDArray[np.int32], Floats, Floats]:
+    n = hours.size
     passed = (rng.random((n, ITEMS)) < truth.right).astype(np.int8)
     other = rng.random((n, ITEMS)) < truth.wordings
     variant = 1000 * truth.said + 10 * passed + other
     variant = np.where(truth.open_ended, 100 + rng.integers(0, 30, (n, ITEMS)), variant).astype(np.int32)
     logprob = truth.logprob * (1 + 0.3 * (variant % 7)) * np.exp(truth.noise * rng.normal(size=(n, ITEMS)))
     load = truth.busy * rng.normal(size=(n, 1)) + 0.15 * rng.normal(size=(n, ITEMS))
-    return passed, variant, logprob, truth.latency_ms * np.exp(load)
+    day = math.log(truth.peak) * (1 - np.cos(2 * np.pi * hours / 24)) / 2
+    return passed, variant, logprob, truth.latency_ms * np.exp(load + day[:, None])
 
 
 def broken(items: int) -> Callable[[World], World]:

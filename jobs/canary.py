@@ -44,7 +44,6 @@ def main(
     suite: Annotated[str, typer.Option(help="id of a canary of the fleet file; default: all of them")] = "",
     deployment: Annotated[list[str], typer.Option(help="only this deployment; may be repeated")] = [],  # noqa: B006
     now: Annotated[bool, typer.Option("--now", help="at once, whatever the schedule says")] = False,
-    learn: Annotated[bool, typer.Option("--learn", help="ask every item several times, as a new baseline")] = False,
     in_flight: Annotated[int, typer.Option(min=0, max=256, help="questions at once; 0: as the fleet file says")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be asked, ask nothing")] = False,
     accept: Annotated[str, typer.Option(help="REASON: what is answered from now on is the new baseline")] = "",
@@ -57,7 +56,10 @@ def main(
     if dry_run:
         _say_plan(fleet, canaries, deployment)
         return
-    asked = Asked(tuple(deployment), in_flight or None, learn or bool(accept))
+    for canary in canaries:  # mistakes are told before anything is claimed
+        load_suite(suite_path(canary, fleet))
+        chosen_targets(canary, fleet, deployment)
+    asked = Asked(tuple(deployment), in_flight or None)
     codes = {OK}
     with open_door(settings) as door:
         for canary in canaries:
@@ -81,12 +83,14 @@ def main(
                 print(f"{canary.id}: the slot of {slot:%Y-%m-%d %H:%M} UTC is done, or another process is at it")
             for tally in tallies:
                 print(f"{canary.id}, {tally.words}")
-            codes.add(_code(state, tallies))
+            codes.add(_code(state, tallies, due=not (now or accept)))
     sys.exit(max(codes))
 
 
-def _code(state: str | None, tallies: list[Tally]) -> int:
-    if state == "failed" or any(one.errors for one in tallies):
+def _code(state: str | None, tallies: list[Tally], *, due: bool) -> int:
+    """A slot that somebody else did is as well done, but who asks for one now wants it asked."""
+    others = state is None or any(one.not_mine for one in tallies)
+    if state == "failed" or any(one.errors for one in tallies) or (others and not due):
         return NOT_ASKED
     return CHANGED if any(one.alarms for one in tallies) else OK
 

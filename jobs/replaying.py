@@ -16,7 +16,7 @@ import structlog
 
 from jobs.running import Run, run_id
 from monitor.canary.aids import Aids
-from monitor.canary.replay import Given, Pass, Plan, Replay
+from monitor.canary.replay import Given, Pass, Plan, Replay, Spent
 from monitor.canary.signals import MIN_REFERENCE, Signal, decide
 from monitor.canary.suites import SHIPPED, Item, Suite, load_suite
 from monitor.canary.writing import Writing
@@ -24,7 +24,8 @@ from monitor.config import Settings
 from monitor.doors import OpenDoor
 from monitor.errors import BadInput, WatchpointError
 from monitor.records import Budget, Canary, Fleet
-from monitor.runtimes import Calls, Target, target, targets
+from monitor.runtimes import Calls, Target, target
+from monitor.runtimes.targets import planned_deployments
 
 LEARNED_SHARE = 0.5
 """An item is learned when at least this share of its repeats was answered."""
@@ -41,7 +42,6 @@ class Asked:
 
     deployments: tuple[str, ...] = ()  # none: those of the fleet file
     in_flight: int | None = None
-    learn: bool = False  # learn anew
 
 
 @dataclass(slots=True)
@@ -54,12 +54,15 @@ class Tally:
     passed: int = 0
     errors: int = 0
     problem: str | None = None
+    not_mine: str | None = None  # another process has it, or had it
     alarms: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         checked = self.done - self.errors
         rate = f"{self.passed} of {checked} passed" if checked else "no answer"
+        if self.not_mine and not self.done:
+            return f"{self.deployment}: {self.not_mine}"
         parts = [rate, f"{self.errors} without an answer or a verdict" if self.errors else "", self.problem or ""]
         return f"{self.deployment}: {'; '.join(filter(None, [*parts, *self.alarms]))}"
 
@@ -69,6 +72,7 @@ def replay_canary(run: Run, settings: Settings, fleet: Fleet, canary: Canary, as
     suite = load_suite(suite_path(canary, fleet))
     chosen = chosen_targets(canary, fleet, asked.deployments)
     know(run.door, suite)
+    run.door.write("canary-sweep", {"canary": canary.id})
     run.total = len(suite.items) * len(chosen)
     return asyncio.run(_side_by_side(run, settings, fleet, canary, suite, chosen, asked))
 
@@ -82,7 +86,7 @@ def suite_path(canary: Canary, fleet: Fleet) -> Path:
 
 def chosen_targets(canary: Canary, fleet: Fleet, only: Sequence[str] = ()) -> list[Target]:
     """Raises BadInput where none can be called, NotFound where one cannot."""
-    planned = canary.deployments or tuple(id_ for id_, one in targets(fleet).items() if one.deployment is not None)
+    planned = planned_deployments(canary, fleet)
     if wrong := [name for name in only if name not in planned]:
         raise BadInput(f"canary {canary.id!r} does not run on {wrong[0]!r}; it runs on {', '.join(planned) or 'none'}")
     found = [target(fleet, name) for name in only or planned]
@@ -130,10 +134,9 @@ class One:
         """Learn what is not learned yet, replay, and judge. What goes wrong here touches no other deployment."""
         tally = Tally(self.target.id)
         try:
-            new = self.suite.items if self.asked.learn else await asyncio.to_thread(self._unlearned)
-            if new:
+            if new := await asyncio.to_thread(self._unlearned):
                 self.run.say(f"{self.target.id}: learning {len(new)} items")
-                await self._replay("learn", new, self._lessons(), tally)
+                await self._replay("learn", new, lessons(self.canary), tally)
             if not tally.problem:
                 tally.done = tally.passed = tally.errors = 0
                 once = [Pass(self.asked.in_flight or self.canary.in_flight, 0)]
@@ -147,9 +150,6 @@ class One:
         self.run.say(tally.words)
         return tally
 
-    def _lessons(self) -> list[Pass]:
-        return lessons(self.canary)
-
     def _unlearned(self) -> list[Item]:
         """Items that this checkpoint was not asked often enough since its baseline."""
         rows = self.run.door.query(
@@ -158,9 +158,14 @@ class One:
             deployment=self.target.id,
             checkpoint=self.target.checkpoint.id,
         )
-        answered = {(row["item"], row["item_hash"]): row["answered"] for row in rows}
-        needed = max(1, LEARNED_SHARE * len(self._lessons()))
-        return [item for item in self.suite.items if answered.get((item.id, item.hash), 0) < needed]
+        found = {(row["item"], row["item_hash"]): (row["asked"], row["answered"]) for row in rows}
+        passes = len(lessons(self.canary))
+
+        def learned(item: Item) -> bool:
+            asked, answered = found.get((item.id, item.hash), (0, 0))
+            return bool(asked >= passes and answered >= LEARNED_SHARE * passes)
+
+        return [item for item in self.suite.items if not learned(item)]
 
     async def _replay(self, kind: str, items: Sequence[Item], passes: Sequence[Pass], tally: Tally) -> None:
         """One claimed run; nothing where another process has it."""
@@ -168,13 +173,14 @@ class One:
         run = run_id(self.canary.id, self.target.id, self.run.slot.isoformat(), kind)
         claim = await asyncio.to_thread(door.write, "canary-claim", self._claim(run, kind, items, passes))
         if not claim["claimed"]:
-            self.run.say(f"{self.target.id}: {kind} of this slot is {claim['state']} ({claim['held_by']})")
+            tally.not_mine = f"the {kind} of this slot is {claim['state']} ({claim['held_by']})"
             return
         answered = {(item, in_flight, repeat) for item, in_flight, repeat in claim["done"]}
         if answered:
             self.run.say(f"{self.target.id}: taken over with {len(answered)} answers")
         budget = times(self.canary.budget, len(passes))
-        plan = Plan(run, self.target, self.suite, items, passes, self.canary.retries, budget, answered)
+        spent = Spent(len(answered), claim["tokens"], claim["usd"])
+        plan = Plan(run, self.target, self.suite, items, passes, self.canary.retries, budget, answered, spent)
         state, problem = "failed", UNFINISHED
         try:
             async with Writing(door, plan, owner, lambda given: self._count(given, tally)) as writing:
@@ -217,7 +223,7 @@ class One:
         """The signals as of this run, decided together with those of the rest of the fleet."""
         door, here = self.run.door, (self.canary.id, self.target.id)
         mine = door.query("canary_evidence", canary=here[0], deployment=here[1])
-        others = [row for row in door.query("canary_signals") if (row["canary"], row["deployment"]) != here]
+        others = [row for row in door.query("canary_signals") if (row["canary"], row["deployment"]) != here]  # planned
         states = decide([as_signal(row) for row in [*mine, *others]])[: len(mine)]
         kept = (
             "channel",

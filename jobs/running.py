@@ -24,15 +24,22 @@ from monitor.doors import OpenDoor, open_door
 from monitor.errors import NotFound, WatchpointError
 from monitor.logs import set_up_logs
 from monitor.records import Schedule
-from monitor.store.jobs import LOG_BYTES
+from monitor.store.jobs import LEASE, LOG_BYTES
 
 log = structlog.get_logger(__name__)
 
 BEAT_S = 10.0
+END_PAUSES_S = (1, 5, 30)
 LOG_LINES = 200
 PATIENCE_S = 600.0
 """A run that waits for the one before it gives up after so long."""
 
+LOST_S = LEASE.total_seconds() + 10.0
+"""A slot that another process runs is looked at for so long: that process may be gone, as after a restart."""
+
+
+UNDER_WAY: "set[Run]" = set()
+"""The runs of this process."""
 
 Progress = Callable[[int, int], None]
 """Told how many are done, and of how many."""
@@ -45,9 +52,9 @@ def _nobody(done: int, total: int) -> None:
 class Run:
     """One run of a job, for the job itself: it says how far it is, and learns whether to go on."""
 
-    def __init__(self, door: OpenDoor, id_: str, job: str, slot: datetime, trigger: str) -> None:
+    def __init__(self, door: OpenDoor, id_: str, job: str, slot: datetime, trigger: str, owner: str = "") -> None:
         self.door, self.id, self.job, self.slot, self.trigger = door, id_, job, slot, trigger
-        self.owner = owner_name()
+        self.owner = owner or f"{owner_name()}-{run_id(time.time_ns(), id(self))[:6]}"
         self.on_progress: Progress = _nobody
         self.total = self.done = self.failed = 0
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
@@ -76,8 +83,19 @@ class Run:
             log.warning("a job could not say that it goes on", job=self.job, error=str(error))
 
     def end(self, state: str, problem: str | None) -> None:
-        if not self.lost:
-            self.door.write("job-end", self._state() | {"state": state, "problem": (problem or "")[:4000] or None})
+        """Write how it ended; a store that cannot be written just now is tried again for a while."""
+        for pause in (0, *END_PAUSES_S):
+            time.sleep(pause)
+            try:
+                if not self.lost:
+                    body = self._state() | {"state": state, "problem": (problem or "")[:4000] or None}
+                    self.door.write("job-end", body)
+            except NotFound:
+                self.lost = True
+            except WatchpointError as error:
+                log.warning("a job could not say how it ended", job=self.job, run=self.id, error=str(error))
+                continue
+            return
 
     def beats(self) -> None:
         """Beat until it is over; for a thread of its own."""
@@ -128,23 +146,24 @@ def run_slot(
 ) -> str | None:
     """Run a job for a slot unless that is claimed; returns the state it ended in, None where others have it."""
     run = id_ or run_id(job.name, slot.isoformat())
+    this = Run(door, run, job.name, slot, trigger)
+    this.on_progress = on_progress
     claim = {
         "run": run,
         "job": job.name,
         "slot": slot.isoformat(),
         "trigger": trigger,
-        "owner": owner_name(),
+        "owner": this.owner,
         "asked_by": asked_by,
         "overlap": job.schedule.overlap,
     }
-    until = time.monotonic() + PATIENCE_S
+    began = time.monotonic()
+    patience = {"waiting": PATIENCE_S, "running": LOST_S if trigger == "schedule" else 0.0}
     while not (answer := door.write("job-claim", claim))["claimed"]:
-        if answer["state"] != "waiting" or time.monotonic() > until:
+        if time.monotonic() - began >= patience.get(answer["state"], 0.0):
             log.debug("job not claimed", job=job.name, slot=slot.isoformat(), **answer)
             return None
         time.sleep(1.0)
-    this = Run(door, run, job.name, slot, trigger)
-    this.on_progress = on_progress
     return carry_out(job, this)
 
 
@@ -153,6 +172,7 @@ def carry_out(job: Job, this: Run) -> str:
     began = time.monotonic()
     beating = threading.Thread(target=this.beats, name=f"beat-{job.name}", daemon=True)
     beating.start()
+    UNDER_WAY.add(this)
     state, problem = "failed", None
     try:
         problem = job.work(this)
@@ -165,6 +185,7 @@ def carry_out(job: Job, this: Run) -> str:
     finally:
         this.stop_beating()
         beating.join()
+        UNDER_WAY.discard(this)
     seconds = round(time.monotonic() - began, 1)
     this.say(f"{state} after {seconds:g} s" + (f": {problem}" if problem else ""))
     this.end(state, problem)
@@ -181,3 +202,11 @@ def run_now(settings: Settings, job: Job) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0 if state == "done" else 2
+
+
+def interrupt_all() -> None:
+    """This process stops: say so for its runs, so that the next one takes them up at once."""
+    for run in [*UNDER_WAY]:
+        run.stop_beating()
+        run.end("interrupted", "its process was stopped")
+        run.lost = True

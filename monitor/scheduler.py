@@ -3,9 +3,11 @@
 Each also runs by itself, from cron or by hand as `python -m jobs.NAME`: a slot is claimed, so that it is done once.
 """
 
+import os
 import random
 import signal
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +16,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from jobs.running import Job, Run, carry_out, owner_name, run_slot
+from jobs.running import Job, Run, carry_out, interrupt_all, owner_name, run_slot
 from jobs.table import jobs_of
 from monitor.config import Settings
 from monitor.doors import open_door
@@ -31,7 +33,8 @@ LOOK_EVERY_S = 3
 TELL_EVERY_S = 20
 """So often it says that it is there, and which jobs it runs."""
 
-AT_ONCE = 8
+POOLS = {"default": 16, "own": 2}
+"""Threads: jobs that wait for models must not keep the scheduler from saying that it is there."""
 
 
 class Slots(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
@@ -53,10 +56,8 @@ def run_scheduler(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     jobs = jobs_of(settings, load_fleet(settings.fleet_file))
+    scheduler = BackgroundScheduler(timezone="UTC", executors={name: _pool(n) for name, n in POOLS.items()})
     now = datetime.now(UTC)
-    scheduler = BackgroundScheduler(
-        timezone="UTC", executors={"default": {"type": "threadpool", "max_workers": AT_ONCE}}
-    )
     for job in jobs.values():
         scheduler.add_job(
             _due,
@@ -68,12 +69,24 @@ def run_scheduler(settings: Settings) -> None:
             misfire_grace_time=job.schedule.grace_s,
             next_run_time=_first(job, now),
         )
-    scheduler.add_job(_tell_table, "interval", (jobs, settings), seconds=TELL_EVERY_S, id="table", next_run_time=now)
-    scheduler.add_job(_asked_for, "interval", (jobs, settings), seconds=LOOK_EVERY_S, id="asked-for", max_instances=1)
+
+    def start(job: Job, run: str, slot: datetime) -> None:
+        scheduler.add_job(_do_asked, args=(job, settings, run, slot), misfire_grace_time=None)
+
+    own: dict[str, Any] = {"trigger": "interval", "executor": "own", "max_instances": 1}
+    scheduler.add_job(_tell_table, args=(jobs, settings), seconds=TELL_EVERY_S, id="table", next_run_time=now, **own)
+    scheduler.add_job(_asked_for, args=(jobs, settings, start), seconds=LOOK_EVERY_S, id="asked-for", **own)
     scheduler.start()
     log.info("scheduler is ready", jobs={job.name: words_of(job.schedule) for job in jobs.values()})
     stop.wait()
-    scheduler.shutdown(wait=True)
+    interrupt_all()
+    scheduler.shutdown(wait=False)
+    log.info("scheduler stopped")
+    os._exit(0)  # a run may wait for a model for minutes; it was told to be interrupted, and what it has is kept
+
+
+def _pool(workers: int) -> dict[str, Any]:
+    return {"type": "threadpool", "max_workers": workers}
 
 
 def _first(job: Job, now: datetime) -> datetime:
@@ -104,16 +117,23 @@ def _write_table(jobs: dict[str, Job], settings: Settings) -> None:
         door.write("job-table", {"owner": owner_name(), "jobs": planned})
 
 
-def _asked_for(jobs: dict[str, Job], settings: Settings) -> None:
-    _guarded("asked-for", lambda: _run_asked_for(jobs, settings))
+def _asked_for(jobs: dict[str, Job], settings: Settings, start: Callable[[Job, str, datetime], None]) -> None:
+    _guarded("asked-for", lambda: _take_asked(jobs, settings, start))
 
 
-def _run_asked_for(jobs: dict[str, Job], settings: Settings) -> None:
+def _take_asked(jobs: dict[str, Job], settings: Settings, start: Callable[[Job, str, datetime], None]) -> None:
     with open_door(settings, may_own=False) as door:
         taken: dict[str, Any] = door.write("job-take", {"owner": owner_name(), "jobs": [*jobs]})
-        if taken["run"] is not None:
-            slot = datetime.fromisoformat(taken["slot"])
-            carry_out(jobs[taken["job"]], Run(door, taken["run"], taken["job"], slot, "page"))
+    if taken["run"] is not None:
+        start(jobs[taken["job"]], taken["run"], datetime.fromisoformat(taken["slot"]))
+
+
+def _do_asked(job: Job, settings: Settings, run: str, slot: datetime) -> None:
+    def work() -> None:
+        with open_door(settings, may_own=False) as door:
+            carry_out(job, Run(door, run, job.name, slot, "page", owner_name()))
+
+    _guarded(job.name, work)
 
 
 def _guarded(name: str, work: Any) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import random
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from starlette.responses import Response
 
 from jobs.running import run_id
+from monitor.canary import replay
 from monitor.errors import StoreError
 from monitor.queries import canary_replays
 from tests.canarying import Place, impatient, place, prompt_of, red, reply, watched, write_fleet, write_suite
@@ -19,6 +21,7 @@ from tests.model_servers import chunk, says, serving, sse
 LESSONS = 3 + 6
 """Passes that learn: three with one question at a time, six with four, as replays have."""
 
+QUALITY = ("quality", "")
 TEN = [f"item-{n}" for n in range(10)]
 
 
@@ -105,9 +108,8 @@ def test_another_answer_behind_the_same_address_is_found_within_two_replays(tmp_
         (worst, *_) = made.door.query("canary_signals", canary="colours", deployment="watched")
         assert set(worst["items"]) <= set(ids[:12])
         changes = made.door.query("canary_changes", start="-1h", end="now")
-        assert {(row["from_state"], row["to_state"]) for row in changes} >= {("ok", "alert")} or {
-            row["to_state"] for row in changes
-        } >= {"warn", "alert"}
+        whole = [(row["from_state"], row["to_state"]) for row in changes if (row["channel"], row["tag"]) == QUALITY]
+        assert whole[::-1] == [("ok", "warn"), ("warn", "alert")]
 
 
 def test_the_same_answers_with_other_log_probabilities_are_another_behaviour(tmp_path: Path) -> None:
@@ -183,6 +185,16 @@ def test_noise_that_was_there_before_raises_nothing(tmp_path: Path) -> None:
 # -- what goes wrong
 
 
+NO_TEXT = b"".join(
+    b"data: %s\n\n" % part
+    for part in (
+        b'{"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "re\xff\xfed"}}]}',
+        b'{"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}',
+        b"[DONE]",
+    )
+)
+
+
 def broken(kind: str) -> Any:
     """Answers of a deployment that is broken in one way, after it has learned."""
     answers: dict[str, Any] = {
@@ -190,9 +202,7 @@ def broken(kind: str) -> Any:
         "error event": lambda _: sse({"error": {"message": "CUDA out of memory", "code": 500}}),
         "empty": lambda _: sse(chunk(""), chunk(finish_reason="stop")),
         "cut": lambda _: sse(chunk("re"), breaks=True),
-        "not UTF-8": lambda _: Response(
-            b'data: {"choices": [{"delta": {"content": "\xff\xfe"}}]}\n\n', 200, {}, "text/event-stream"
-        ),
+        "not UTF-8": lambda _: Response(NO_TEXT, 200, {}, "text/event-stream"),
         "slow": lambda _: sse(chunk("red"), chunk(finish_reason="stop"), pause_s=3),
         "refused": lambda _: says({"error": {"message": "no such model"}}, 404),
     }
@@ -206,6 +216,7 @@ def broken(kind: str) -> Any:
         ("error event", "TargetError", "CUDA out of memory"),
         ("empty", "EmptyAnswer", "without a text"),
         ("cut", "TargetUnreachable", "watched"),
+        ("not UTF-8", "BrokenText", "holds bytes that are no UTF-8"),
         ("slow", "TargetTimeout", "2 s"),
         ("refused", "TargetRefused", "no such model"),
     ],
@@ -234,12 +245,39 @@ def test_each_kind_of_failure_has_its_own_state_and_message_and_the_others_are_u
             assert made.states()[("quality", "")] != "alert", "no answer is no wrong answer"
 
 
-def test_bytes_that_are_no_text_are_told_as_such(tmp_path: Path) -> None:
-    with watched(tmp_path, ["one"], broken("not UTF-8"), retries=0) as (made, _):
+def test_an_answer_is_written_though_the_log_refuses_it(tmp_path: Path) -> None:
+    with watched(tmp_path, ["one"]) as (made, _):
         made.replay()
+        send = made.door.send
+        refused = {"accepted": 0, "rejected": 1, "errors": [{"index": 0, "reason": "no"}]}
+        made.door.send = lambda lines, **more: refused  # type: ignore[method-assign]
+        (tally,) = made.replay()
+        made.door.send = send  # type: ignore[method-assign]
+        assert (tally.passed, tally.problem) == (1, None)
         (row,) = made.door.query("canary_item", canary="colours", deployment="watched", item="one", limit=1)
-        assert row["outcome"] in ("error", "fail")
-        assert row["error_message"] or "\ufffd" in row["answer"]
+        assert (row["outcome"], row["event_id"]) == ("pass", None)
+
+
+def test_a_write_that_fails_while_answers_queue_ends_the_run_and_hangs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with watched(tmp_path, [f"item-{n}" for n in range(40)], in_flight=4) as (made, _):
+        made.replay()
+        write, times = made.door.write, [0]
+
+        def slow_then_broken(verb: str, body: Any) -> dict[str, Any]:
+            if verb == "canary-results":
+                times[0] += 1
+                if times[0] > 1:
+                    time.sleep(0.5)
+                    raise StoreError("the disk is full")
+            return write(verb, body)
+
+        monkeypatch.setattr(made.door, "write", slow_then_broken)
+        began = time.monotonic()
+        (tally,) = made.replay()
+        assert (tally.state, tally.problem) == ("failed", "the disk is full")
+        assert time.monotonic() - began < 20
 
 
 def test_a_deployment_that_is_down_opens_the_circuit_and_the_rest_is_not_asked(tmp_path: Path) -> None:
@@ -295,6 +333,14 @@ def test_a_question_whose_connection_breaks_is_asked_again(tmp_path: Path) -> No
     with watched(tmp_path, ["one", "two"], once) as (made, _):
         (tally,) = made.replay()
         assert (tally.errors, tally.passed) == (0, 2)
+
+
+def test_a_budget_counts_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "BREAK_AFTER", 1000)
+    with watched(tmp_path, TEN, more="max_requests = 4", in_flight=4, retries=3) as (made, server):
+        server.answer = lambda _: says({"error": {"message": "too many"}}, 429)
+        made.replay()
+        assert len(server.asked) == 4 * 9, "nine passes that learn"
 
 
 def test_a_budget_ends_a_run_and_says_which(tmp_path: Path) -> None:

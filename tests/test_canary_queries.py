@@ -9,7 +9,8 @@ import pytest
 from starlette.responses import Response
 
 from monitor.errors import BadInput, NotFound
-from tests.canarying import Place, impatient, place, prompt_of, reply, write_fleet, write_suite
+from monitor.stats.sequences import mean_sequence
+from tests.canarying import Place, impatient, place, prompt_of, reply, watched, write_fleet, write_suite
 from tests.model_servers import serving
 
 IDS = [f"item-{n:02}" for n in range(40)]
@@ -69,6 +70,24 @@ def test_a_canary_that_never_ran_is_listed_as_planned(made: Place, tmp_path: Pat
             empty.door.query("canary_matrix", canary="colours", deployment="watched")
 
 
+def test_without_deployments_all_that_can_be_called_are_planned_and_what_is_removed_is_no_alarm(tmp_path: Path) -> None:
+    write_suite(tmp_path, IDS[:12])
+    with serving(lambda _: reply("red")) as server:
+        write_fleet(tmp_path, {"one": server.url, "other": server.url})
+        with place(tmp_path) as made:
+            assert {row["deployment"] for row in made.door.query("canary_deployments")} == {"one", "other"}
+            made.replay()
+            server.answer = lambda _: reply("blue")
+            made.replay()
+            made.replay()
+            assert {row["state"] for row in made.door.query("canary_deployments")} == {"alert"}
+        write_fleet(tmp_path, {"one": server.url})
+        with place(tmp_path) as made:
+            rows = {row["deployment"]: (row["planned"], row["state"]) for row in made.door.query("canary_deployments")}
+            assert rows == {"one": (True, "alert"), "other": (False, "no_data")}
+            assert {row["deployment"] for row in made.door.query("canary_signals")} == {"one"}
+
+
 def test_the_matrix_has_a_cell_for_each_item_and_run_and_marks_flips(made: Place) -> None:
     rows = made.door.query("canary_matrix", canary="colours", deployment="a")
     assert len(rows) == len(IDS) * 4, "three replays and what was learned"
@@ -88,8 +107,30 @@ def test_the_trend_has_intervals_and_a_sequence_that_holds_at_all_times(made: Pl
         assert row["mean_low"] <= row["pass_rate"] <= row["mean_high"]
     learned = next(row for row in rows if row["kind"] == "learn")
     assert (learned["n"], learned["passes"]) == (40 * 9, 36 * 9)
+    assert {learned[name] for name in ("low", "high", "mean_low", "mean_high")} == {None}
     tagged = made.door.query("canary_trend", canary="colours", deployment="a", tag="first")
     assert [row["n"] for row in tagged if row["kind"] == "replay"] == [10, 10, 10]
+
+
+def test_the_sequence_of_the_trend_is_of_all_replays_since_the_baseline_whatever_is_shown(tmp_path: Path) -> None:
+    ends = ("mean_low", "mean_high")
+    with watched(tmp_path, IDS[:6]) as (one, _):
+        for _ in range(4):
+            one.replay()
+        asked = {"canary": "colours", "deployment": "watched"}
+        whole = one.door.query("canary_trend", **asked)
+        newest = only(one.door.query("canary_trend", **asked, runs=1))
+        assert newest == whole[-1]
+        low, high = mean_sequence([1.0] * 4)
+        assert [tuple(row[end] for end in ends) for row in whole[1:]] == list(zip(low, high, strict=True))
+        by_tag = one.door.query("canary_trend", **asked, tag="all")
+        assert [row["mean_low"] for row in by_tag] == [row["mean_low"] for row in whole]
+        body = {"canary": "colours", "deployment": "watched", "by": "me", "reason": "a new prompt"}
+        one.door.write("canary-accept", body)
+        one.replay()
+        after = one.door.query("canary_trend", **asked)
+        assert [row["mean_low"] for row in after[:-1]] == [None] * 6
+        assert tuple(after[-1][end] for end in ends) == (low[0], high[0])
 
 
 def test_one_item_shows_its_answers_its_checks_and_the_last_good_one(made: Place) -> None:
@@ -120,6 +161,27 @@ def test_two_deployments_are_compared_on_the_same_items(made: Place) -> None:
     assert few["n_pairs"] == 10
     with pytest.raises(BadInput, match="a and b are both 'a'"):
         made.door.query("canary_comparison", canary="colours", a="a", b="a")
+
+
+def test_items_of_one_group_show_no_difference_by_their_number(tmp_path: Path) -> None:
+    """Seven items about the same picture part, of forty: one picture, not seven."""
+    write_suite(tmp_path, IDS)
+    suite = tmp_path / "suite.yaml"
+    for item in IDS[:7]:
+        suite.write_text(suite.read_text().replace(f"id: {item}\n", f"id: {item}\n    group: picture\n"))
+
+    def a(body: dict[str, Any]) -> Response:
+        return reply("blue" if prompt_of(body) in IDS[:7] else "red")
+
+    with serving(a) as one, serving(lambda body: reply("red")) as other:
+        write_fleet(tmp_path, {"a": one.url, "b": other.url})
+        with place(tmp_path) as opened:
+            opened.replay()
+            row = only(opened.door.query("canary_comparison", canary="colours", a="a", b="b"))
+            assert (row["only_a"], row["only_b"], row["n_pairs"], row["n_groups"]) == (0, 7, 40, 34)
+            assert row["p_value"] == pytest.approx(2 / 2**7)
+            assert row["difference_low"] > 0 >= row["boot_low"]
+            assert row["verdict"] == "no_difference_shown"
 
 
 def test_the_items_that_part_two_deployments_are_named_with_both_answers(made: Place) -> None:

@@ -32,6 +32,7 @@ def steady(rng: np.random.Generator, rows: int, learned: int = 12, items: int = 
         logprob=np.minimum(logprob, 0.0),
         latency_ms=300 * np.exp(load),
         learned=learned,
+        times=tuple(3600.0 * max(row - learned + 1, 0) for row in range(rows)),
     )
     return replace(made, **changed)
 
@@ -45,6 +46,7 @@ def part(replays: Replays, rows: int) -> Replays:
         logprob=replays.logprob[:rows],
         latency_ms=replays.latency_ms[:rows],
         concurrency=replays.concurrency[:rows],
+        times=replays.times[:rows],
     )
 
 
@@ -136,16 +138,69 @@ def test_a_tag_has_its_own_signal_and_one_of_too_few_items_has_none() -> None:
     assert {by_tag["even"].n_items, by_tag["odd"].n_items} == {30}
 
 
+def slowed(replays: Replays, row: int, times: float) -> Replays:
+    """From that row on everything takes so many times as long."""
+    after = np.arange(len(replays.runs)) >= row
+    return replace(replays, latency_ms=replays.latency_ms * np.where(after, times, 1.0)[:, None])
+
+
+def by_day(replays: Replays, peak: float) -> Replays:
+    """A load that follows the day: learned at its quietest hour, so many times as slow 12 hours later."""
+    day = (1 - np.cos(2 * np.pi * np.array(replays.times) / 86_400)) / 2
+    return replace(replays, latency_ms=replays.latency_ms * (peak**day)[:, None])
+
+
+def looked(replays: Replays, upto: int) -> tuple[str, Signal]:
+    """The state of latency after so many replays, in a fleet of nothing else, and without more than is kept."""
+    rows = np.r_[: replays.learned, max(replays.learned, replays.learned + upto - 120) : replays.learned + upto]
+    seen = replace(
+        replays,
+        runs=tuple(replays.runs[row] for row in rows),
+        passed=replays.passed[rows],
+        variant=replays.variant[rows],
+        logprob=replays.logprob[rows],
+        latency_ms=replays.latency_ms[rows],
+        times=tuple(replays.times[row] for row in rows),
+        tags=((),) * len(replays.items),
+    )
+    signal = signals(seen)[2]
+    return decide([signal])[0], signal
+
+
 def test_twice_the_latency_is_found_and_half_of_it_is_not_a_fault() -> None:
-    replays = steady(np.random.default_rng(5), 12 + 40)
-    slow = replace(replays, latency_ms=replays.latency_ms * np.where(np.arange(52) < 44, 1, 2)[:, None])
-    found, signal = state(slow, "latency")
+    replays = steady(np.random.default_rng(5), 12 + 120)
+    found, signal = state(slowed(replays, 120, 2), "latency")
     assert found == "alert"
-    assert signal.since == "run-44"
+    assert signal.since == "run-120"
     assert signal.effect == pytest.approx(2, rel=0.1)
     assert len(signal.items) == 10
-    fast = replace(replays, latency_ms=replays.latency_ms * np.where(np.arange(52) < 44, 1, 0.5)[:, None])
-    assert state(fast, "latency")[0] == "ok"
+    assert state(slowed(replays, 120, 0.5), "latency")[0] == "ok"
+
+
+@pytest.mark.parametrize("peak", [1.5, 2.0, 3.0])
+def test_a_load_that_follows_the_day_alerts_on_no_look_of_14_days(peak: float) -> None:
+    replays = by_day(steady(np.random.default_rng(30), 12 + 14 * 24, items=6), peak)
+    states = [looked(replays, upto)[0] for upto in range(1, 14 * 24 + 1)]
+    assert "alert" not in states
+    assert "warn" not in states[60:], "from the third day on it knows the day"
+
+
+@pytest.mark.parametrize("peak", [1.0, 2.0, 3.0])
+def test_twice_the_latency_after_a_week_is_found_in_half_a_day_whatever_the_day_looks_like(peak: float) -> None:
+    replays = slowed(by_day(steady(np.random.default_rng(31), 12 + 7 * 24 + 12), peak), 12 + 7 * 24, 2)
+    assert looked(replays, 7 * 24)[0] == "ok"
+    found, signal = looked(replays, 7 * 24 + 12)
+    assert found == "alert"
+    assert signal.effect == pytest.approx(2, rel=0.15)
+
+
+def test_latency_warns_and_never_alerts_before_two_days_have_shown_what_is_usual() -> None:
+    replays = slowed(steady(np.random.default_rng(5), 12 + 24), 12 + 12, 4)
+    found, signal = looked(replays, 24)
+    assert found == "warn"
+    assert signal.log_e > 10 > 0 >= signal.log_e_confirmed
+    unknown = replace(slowed(steady(np.random.default_rng(5), 12 + 120), 120, 4), times=())
+    assert state(unknown, "latency")[0] == "warn"
 
 
 def test_latency_is_compared_at_the_same_concurrency_only() -> None:
@@ -209,6 +264,7 @@ def test_a_change_stays_an_alert_until_it_is_learned() -> None:
         variant=replays.variant[20:],
         logprob=replays.logprob[20:],
         latency_ms=replays.latency_ms[20:],
+        times=replays.times[20:],
         learned=12,
     )
     assert state(again, "behaviour")[0] == "ok"
@@ -275,6 +331,8 @@ def test_arrays_that_do_not_fit_are_named() -> None:
         steady(np.random.default_rng(16), 14, passed=np.ones((3, 60), dtype=np.int8))
     with pytest.raises(ValueError, match="learned is 15"):
         steady(np.random.default_rng(16), 14, learned=15)
+    with pytest.raises(ValueError, match="13 times: expected one for each of the 14 rows"):
+        steady(np.random.default_rng(16), 14, times=(0.0,) * 13)
     with pytest.raises(ValueError, match="2 weights"):
         steady(np.random.default_rng(16), 14, weights=np.ones(2))
 

@@ -1,5 +1,6 @@
 """Runs of jobs: claimed once, kept alive by beats, taken over when their process is gone, asked for from the page."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from jobs import running
 from jobs.running import Job, Run, run_id, run_slot
 from jobs.table import jobs_of
 from monitor.config import Settings
 from monitor.doors import OpenDoor, open_door
-from monitor.errors import BadInput, ConfigError, NotFound
+from monitor.errors import BadInput, ConfigError, NotFound, StoreError
 from monitor.fleet import load_fleet
 from monitor.records import Fleet, Schedule
 from monitor.store import jobs as store_jobs
@@ -83,11 +85,29 @@ def test_a_job_whose_last_run_goes_on_skips_a_slot_or_waits(tell: Any, clock: Cl
 
 
 def test_a_run_that_was_asked_for_is_taken_up_once_by_a_scheduler_that_knows_the_job(tell: Any) -> None:
+    with pytest.raises(NotFound, match="there is no job 'retention'; jobs are none, as no scheduler has run yet"):
+        tell("job-ask", run="wanted", job="retention", asked_by="ada")
+    tell("job-table", owner="s1", jobs=[{"job": "retention", "about": "", "every_s": 60}])
     assert tell("job-ask", run="wanted", job="retention", asked_by="ada") == {"run": "wanted", "state": "waiting"}
     assert tell("job-ask", run="again", job="retention", asked_by="bob")["run"] == "wanted"
     assert tell("job-take", owner="s1", jobs=["other"])["run"] is None
     assert tell("job-take", owner="s1", jobs=["retention"])["run"] == "wanted"
     assert tell("job-take", owner="s2", jobs=["retention"])["run"] is None
+
+
+def test_what_was_asked_for_waits_for_a_run_that_goes_on_and_outlives_its_process(tell: Any, clock: Clock) -> None:
+    tell("job-table", owner="s1", jobs=[{"job": "canary", "about": "", "every_s": 60}])
+    tell("job-claim", **claim())
+    tell("job-ask", run="wanted", job="canary", asked_by="ada")
+    assert tell("job-take", owner="s1", jobs=["canary"])["run"] is None, "the run before still goes on"
+    tell("job-end", run="first", owner="ada", state="done")
+    assert tell("job-take", owner="s1", jobs=["canary"])["run"] == "wanted"
+    clock.now += store_jobs.LEASE + timedelta(seconds=1)
+    assert tell("job-take", owner="s2", jobs=["canary"])["run"] == "wanted", "s1 is gone"
+    tell("job-end", run="wanted", owner="s2", state="interrupted")
+    assert tell("job-take", owner="s3", jobs=["canary"])["run"] == "wanted", "s2 was stopped"
+    tell("job-end", run="wanted", owner="s3", state="done")
+    assert tell("job-take", owner="s4", jobs=["canary"])["run"] is None
 
 
 def test_a_verb_that_is_none_and_a_body_that_is_wrong_are_told(tell: Any) -> None:
@@ -139,6 +159,50 @@ def test_a_run_leaves_its_log_its_counts_and_how_it_ended(door: OpenDoor) -> Non
     assert "swept, rooms 3" in row["log"]
     assert row["run"] == run_id("sweep", SLOT.isoformat())
     assert run_slot(door, job(work), SLOT) is None, "the slot is done"
+
+
+def test_a_slot_whose_process_is_gone_is_taken_over_within_the_lease(
+    door: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_jobs, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(running, "LOST_S", 10.0)
+    run = run_id("sweep", SLOT.isoformat())
+    door.write("job-claim", {**claim(run, "gone"), "job": "sweep"})
+    assert run_slot(door, job(lambda _: None), SLOT) == "done"
+    assert rows(door)[0]["state"] == "done"
+
+
+def test_one_slot_is_not_run_twice_by_two_threads_of_one_process(door: OpenDoor) -> None:
+    began, go_on = threading.Event(), threading.Event()
+    count: list[int] = []
+
+    def work(_: Run) -> None:
+        count.append(1)
+        began.set()
+        go_on.wait(10)
+
+    first = threading.Thread(target=lambda: run_slot(door, job(work), SLOT))
+    first.start()
+    assert began.wait(10)
+    assert run_slot(door, job(work), SLOT, trigger="command") is None
+    go_on.set()
+    first.join(10)
+    assert count == [1]
+
+
+def test_a_store_that_is_away_when_a_run_ends_is_told_later(door: OpenDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "END_PAUSES_S", (0.01, 0.01))
+    write, failures = door.write, [1, 2]
+
+    def flaky(verb: str, body: Any) -> dict[str, Any]:
+        if verb == "job-end" and failures:
+            failures.pop()
+            raise StoreError("away")
+        return write(verb, body)
+
+    monkeypatch.setattr(door, "write", flaky)
+    assert run_slot(door, job(lambda _: None), SLOT) == "done"
+    assert rows(door)[0]["state"] == "done"
 
 
 @pytest.mark.parametrize(

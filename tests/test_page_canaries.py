@@ -497,6 +497,7 @@ def comparison(**changes: Any) -> dict[str, Any]:
         "difference": 0.283,
         "difference_low": 0.163,
         "difference_high": 0.413,
+        "n_groups": 25,
         "p_value": 7.6e-5,
         "boot": 0.28,
         "boot_low": 0.12,
@@ -528,6 +529,12 @@ def test_a_comparison_never_says_equal_for_want_of_items() -> None:
     none = comparison(verdict="no_difference_shown", smallest_drop=None)
     assert "That does not say that they are equal" in comparing.sentences(none)[1]
     assert "no difference is seen reliably" in comparing.sentences(none)[2]
+    assert (
+        "Counted one by one they" not in comparing.sentences(comparison(verdict="no_difference_shown", p_value=0.2))[1]
+    )
+    grouped = comparing.sentences(none)[1]
+    assert "**No difference shown.** The 60 items come from 25 groups" in grouped
+    assert "too unevenly for chance (0.0076 %, McNemar), but items of a group tend to go wrong together" in grouped
     few = comparing.sentences(comparison(verdict="not_enough_data", n_pairs=4, boot=None, n_latency=0))
     assert few[1].endswith("**Too few items to tell**: 4 that both answered show nothing either way.")
     assert len(few) == 2

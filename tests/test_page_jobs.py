@@ -189,6 +189,7 @@ def test_a_canary_is_run_now_from_its_own_page_only_where_a_scheduler_knows_it(
 # -- the client
 
 
+@pytest.mark.usefixtures("planned")
 def test_a_job_that_waits_already_is_not_asked_for_twice(api_url: str) -> None:
     with Jobs(api_url) as jobs:
         first = jobs.run_now("retention", "mia")

@@ -33,6 +33,7 @@ class Replays:
     latency_ms: NDArray[np.float64]  # NaN not known
     learned: int  # the first so many rows are the reference
     concurrency: tuple[int, ...] = ()  # requests in flight, of each row; empty where that is not known
+    times: tuple[float, ...] = ()  # seconds since the first row, of each row; empty where that is not known
 
     def __post_init__(self) -> None:
         shape = (len(self.runs), len(self.items))
@@ -45,6 +46,8 @@ class Replays:
             raise ValueError(
                 f"learned is {self.learned}, {len(self.concurrency)} concurrencies: there are {len(self.runs)} rows"
             )
+        if len(self.times) not in (0, len(self.runs)):
+            raise ValueError(f"{len(self.times)} times: expected one for each of the {len(self.runs)} rows, or none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,21 @@ class ItemNoise:
 
 
 def noise(replays: Replays) -> list[ItemNoise]:
-    """The noise of each item, in the order of the suite, from the reference rows."""
-    return [_noise(replays, column) for column in range(len(replays.items))]
+    """The noise of each item, in the order of the suite, from the reference rows.
+
+    Latency is of rows at the concurrency of the newest row, where there are any: at another one it says little.
+    """
+    timed = np.arange(replays.learned)
+    if replays.concurrency:
+        alike = timed[np.array(replays.concurrency)[timed] == replays.concurrency[-1]]
+        timed = alike if alike.size else timed
+    return [_noise(replays, column, timed) for column in range(len(replays.items))]
 
 
-def _noise(replays: Replays, column: int) -> ItemNoise:
+def _noise(replays: Replays, column: int, timed: NDArray[np.int64]) -> ItemNoise:
     learned = slice(replays.learned)
     passed, variant = replays.passed[learned, column], replays.variant[learned, column]
-    logprob, latency = replays.logprob[learned, column], replays.latency_ms[learned, column]
+    logprob, latency = replays.logprob[learned, column], replays.latency_ms[timed, column]
     n, passes = int((passed >= 0).sum()), int((passed == 1).sum())
     low, high = clopper_pearson(passes, n)
     fast, slow = (_quantile(latency, q) for q in BAND)

@@ -11,7 +11,7 @@ import hashlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +31,8 @@ BREAK_AFTER = 5
 AGAIN = (TargetUnreachable, TargetBusy)
 """Errors of the transport: the question was not answered, and may be asked again."""
 
-SHOWN_TOKENS = 8
+NO_TEXT = "\ufffd"
+"""What stands for bytes that are no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Plan:
     retries: int
     budget: Budget
     answered: Collection[tuple[str, int, int]] = ()  # (item, in_flight, repeat) that an earlier process has answers of
+    spent: Spent = field(default_factory=Spent)  # what that process took of the budget
 
     def left(self, on: Pass) -> list[Item]:
         """The items of a pass without an answer, shuffled anew for each run: neighbours in a batch change."""
@@ -112,11 +114,14 @@ class Replay:
     calls: Calls
     aids: Aids
     keep: Keep
-    spent: Spent = field(default_factory=Spent)
     stopped: str | None = None  # why the rest was not asked
     not_asked: int = 0
     _images: dict[str, bytes] = field(default_factory=dict)
     _broken: int = 0
+
+    @property
+    def spent(self) -> Spent:
+        return self.plan.spent
 
     async def run(self) -> str | None:
         """All passes; returns why some items were not asked, None when all were. Raises what `keep` raises."""
@@ -135,18 +140,21 @@ class Replay:
                 self.not_asked += 1
                 continue
             given = await self._given(item, on)
-            if given.reply is not None:
-                self.spent.add(given.reply, self.plan.budget)
-            await self.keep(given, self.spent)
+            if given is None:
+                self.not_asked += 1
+            else:
+                await self.keep(given, self.spent)
 
-    async def _given(self, item: Item, on: Pass) -> Given:
-        """Ask, again where the transport failed, and check."""
+    async def _given(self, item: Item, on: Pass) -> Given | None:
+        """Ask, again where the transport failed, and check; None where the budget does not allow it."""
         at = datetime.now(UTC)
         pause = FIRST_PAUSE_S
         for left in reversed(range(self.plan.retries + 1)):
             at = datetime.now(UTC)
             try:
                 reply = await self._asked(item)
+            except BudgetSpent:
+                return None
             except AGAIN as error:
                 if left and not self.stopped:
                     await asyncio.sleep(pause * random.uniform(0.5, 1.5))
@@ -162,6 +170,9 @@ class Replay:
         raise AssertionError("unreachable: the last attempt returns")
 
     async def _asked(self, item: Item) -> Reply:
+        if spent := self.spent.over(self.plan.budget):
+            self.stopped = self.stopped or spent
+            raise BudgetSpent(spent)
         self.spent.requests += 1
         settings = item.settings
         if settings.top_logprobs is None:
@@ -169,9 +180,13 @@ class Replay:
                 **{name: getattr(settings, name) for name in settings.__slots__} | {"top_logprobs": 0}
             )
         reply = await ask(self.plan.target, self._messages(item), settings, self.calls)
+        self.spent.add(reply, self.plan.budget)
         if not reply.text.strip():
             ended = f" (finish_reason {reply.finish_reason})" if reply.finish_reason else ""
             raise EmptyAnswer(f"{self.plan.target.id} answered without an error and without a text{ended}")
+        if NO_TEXT in reply.text.rstrip(NO_TEXT):  # at the end, the limit of tokens may have split a character
+            shown = reply.text[:200]
+            raise BrokenText(f"the answer of {self.plan.target.id} holds bytes that are no UTF-8: {shown!r}")
         return reply
 
     async def _checked(self, item: Item, on: Pass, at: datetime, reply: Reply) -> Given:
@@ -207,11 +222,19 @@ class EmptyAnswer(TargetError):
     """HTTP 200 and nothing said."""
 
 
+class BrokenText(TargetError):
+    """An answer with bytes that are no UTF-8."""
+
+
+class BudgetSpent(WatchpointError):
+    """Nothing more may be asked."""
+
+
 def _failed(item: Item, on: Pass, at: datetime, error: WatchpointError) -> Given:
     return Given(item, on, at, "error", error_type=type(error).__name__, error_message=str(error))
 
 
-def as_result(given: Given, event_id: str) -> dict[str, Any]:
+def as_result(given: Given, event_id: str | None) -> dict[str, Any]:
     """The row of a result."""
     row: dict[str, Any] = {
         "item": given.item.id,
@@ -243,7 +266,7 @@ def as_result(given: Given, event_id: str) -> dict[str, Any]:
     }
 
 
-def as_event(given: Given, target: Target, run: str, event_id: str) -> dict[str, Any]:
+def as_event(given: Given, target: Target, run: str, event_id: str | None) -> dict[str, Any]:
     """The prediction of a result, of source canary."""
     turns = [turn for turn in given.item.turns if turn.role == "user"]
     event: dict[str, Any] = {
@@ -264,7 +287,7 @@ def as_event(given: Given, target: Target, run: str, event_id: str) -> dict[str,
             "item": given.item.id,
             "target": target.id,
             "messages": given.item.definition["messages"],
-            "settings": given.item.definition["settings"],
+            "settings": asdict(given.item.settings),
             "outcome": given.outcome,
         },
     }

@@ -38,7 +38,7 @@ CONFIRMED = 2
 """Replays that an alert needs: what goes wrong once touches all items together, and shows nothing about the next."""
 
 REST = math.log(20)
-"""Evidence that has to be left for an alert when the worst replay is left out."""
+"""Evidence that has to be left for an alert, such as when the worst replay is left out."""
 
 MOST_ITEMS = 10
 """Items that a signal names."""
@@ -98,7 +98,7 @@ class _Channel:
     name: str
     used: _Rows
     log_e: Floats  # (starts, groups)
-    without_worst: Floats  # the same without the replay that shows most
+    left: Floats  # the same as far as it counts for an alert: without the replay that shows most, for instance
     strength: Callable[[int], Floats]  # of each item since that start: above 0 where it shows the change
     effect: Callable[[int, int], float | None]  # since that start, of that group
 
@@ -140,7 +140,7 @@ def _told(channel: _Channel, replays: Replays, groups: list[str], members: Float
     used = channel.used
     evidence, starts = over_starts(channel.log_e)
     confirmed, _ = over_starts(channel.log_e, CONFIRMED)
-    rest, _ = over_starts(channel.without_worst)
+    rest, _ = over_starts(channel.left)
     confirmed = np.where(rest < REST, np.minimum(confirmed, rest), confirmed)
     told = []
     for place, tag in enumerate(groups):
@@ -224,26 +224,39 @@ def _behaviour(replays: Replays, members: Floats) -> _Channel:
 
 
 def _latency(replays: Replays, members: Floats) -> _Channel:
-    """Items of a replay share the load of the machine, so each replay counts once, and is slow or not."""
+    """Items of a replay share the load of the machine, so each replay counts once, and is slow or not.
+
+    Where the reference knows the time of day of any recent replay, each is compared around the same time of other days
+    only. Until then it is compared with all, which can warn and not alert: it may be no more than the day's rhythm.
+    """
     used = _Rows(*loads.comparable(replays, WINDOW, MIN_REFERENCE))
     latency = np.log(np.maximum(replays.latency_ms[used.rows], loads.CLOCK_MS))
     load = np.stack([loads.load(latency[:, member > 0]) for member in members.T], axis=1)
-    guesses = []
-    for times in loads.SLOWER:
-        slow = np.stack([loads.slow(values, times) for values in load.T], axis=1)
-        guesses += [more_often(slow, used.reference, odds) for odds in SLOW_ODDS]
-    log_e = over_guesses(guesses)
+    times = np.array(replays.times, dtype=float)[used.rows] if replays.times else None
+    parts = np.full(used.rows.size, -1) if times is None else loads.parts_of_day(times, used.reference)
+    timed = bool((parts[used.reference :] >= 0).any())
+    log_e = _slower(load, used.reference, parts if timed else np.zeros_like(parts))
+    usual = np.stack([loads.usual(values, parts, used.reference) for values in load.T], axis=1)
 
     def effect(start: int, group: int) -> float | None:
-        return loads.ratio(load[:, group], used.reference + start, used.reference)
+        return loads.ratio((load - usual)[:, group], used.reference + start, used.reference)
 
-    return _Channel(
-        "latency",
-        used,
-        log_e,
-        log_e,
-        lambda start: loads.grown(latency, used.reference + start, used.reference) - math.log(loads.SLOWER[0]),
-        effect,
+    def strength(start: int) -> Floats:
+        grown = loads.grown(latency - usual[:, :1], used.reference + start, used.reference)
+        return grown - math.log(loads.SLOWER[0])
+
+    return _Channel("latency", used, log_e, log_e if timed else np.zeros_like(log_e), strength, effect)
+
+
+def _slower(load: Floats, reference: int, parts: NDArray[np.int64]) -> Floats:
+    """Log e-values of groups for each start: the product over the parts of the day, each by itself."""
+    slow = [[loads.slow_by_part(values, parts, times) for values in load.T] for times in loads.SLOWER]
+    return over_guesses(
+        [
+            np.stack([more_often(marks, reference, odds).sum(axis=1) for marks in groups], axis=1)
+            for groups in slow
+            for odds in SLOW_ODDS
+        ]
     )
 
 

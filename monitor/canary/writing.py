@@ -9,11 +9,14 @@ from collections.abc import Callable
 from typing import Self
 
 import msgspec
+import structlog
 
 from monitor.canary.replay import Given, Plan, Spent, as_event, as_result
 from monitor.doors import OpenDoor
-from monitor.errors import StoreError
+from monitor.probe.log import bounded
 from monitor.probe.runs import new_id
+
+log = structlog.get_logger(__name__)
 
 BEAT_S = 20.0
 """A run that gets no answer for so long says that it goes on: else another process would take it over."""
@@ -35,15 +38,22 @@ class Writing:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if not self._task.done():
-            await self._queue.put(None)
+        await self._put(None)
         await self._task
 
     async def keep(self, given: Given, spent: Spent) -> None:
         """Queue an answer. Raises what writing the ones before it raised: going on would ask for nothing."""
+        await self._put((given, spent.tokens, spent.usd))
         if self._task.done():
             await self._task
-        await self._queue.put((given, spent.tokens, spent.usd))
+
+    async def _put(self, one: tuple[Given, int, float] | None) -> None:
+        """Wait for a place in the queue, but not where nobody empties it any more."""
+        put = asyncio.ensure_future(self._queue.put(one))
+        try:
+            await asyncio.wait({put, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            put.cancel()
 
     async def _write(self) -> None:
         while True:
@@ -66,12 +76,12 @@ class Writing:
     def _post(self, batch: list[tuple[Given, int, float]]) -> None:
         plan, given = self._plan, [one for one, _, _ in batch]
         # a question that is asked again is another prediction
-        ids = [f"{plan.run}-{one.item.id}-{new_id()}" for one in given]
-        events = [
-            _encode(as_event(one, plan.target, plan.run, event_id)) for one, event_id in zip(given, ids, strict=True)
-        ]
-        if events and (answer := self._door.send(events))["rejected"]:
-            raise StoreError(f"answers of a canary were not logged: {answer['errors'][0]['reason']}")
+        ids: list[str | None] = [f"{plan.run}-{new_id()}" for _ in given]
+        if events := [as_event(one, plan.target, plan.run, id_) for one, id_ in zip(given, ids, strict=True)]:
+            bounded_events = [_encode(event | {"attrs": bounded(event["attrs"])}) for event in events]
+            for problem in self._door.send(bounded_events)["errors"]:
+                log.warning("an answer of a canary was not logged", run=plan.run, reason=problem["reason"])
+                ids[problem["index"]] = None  # its result stands all the same
         if batch:
             _, *self._spent = batch[-1]
         tokens, usd = self._spent

@@ -10,8 +10,8 @@ from monitor.charts import palette, words
 from monitor.charts.marks import Marker, Option
 from monitor.charts.timeseries import Band, Floats, Line, View, over_time
 
-OF_ONE = "95 % interval of one run"
-OF_ALL = "mean of all runs so far"
+OF_ONE = "95 % interval of one replay"
+OF_ALL = "mean of all replays since the baseline"
 LEAST_SPAN = timedelta(minutes=10)
 
 
@@ -30,7 +30,7 @@ def deployed(frame: pd.DataFrame) -> list[Marker]:
 
 
 def pass_rate_over_runs(frame: pd.DataFrame, *, view: View, markers: Sequence[Marker] = ()) -> Option:
-    """The pass rate of each run with Wilson's interval, and in grey the confidence sequence of their mean."""
+    """The pass rate of each run, of replays with Wilson's interval; in grey the confidence sequence of their mean."""
     rates, replay = _floats(frame, "pass_rate"), (frame["kind"] == "replay").to_numpy()
     hover = [_told(row) for row in frame.itertuples()]
     lines = [Line("pass rate", np.where(replay, rates, np.nan), hover)]
@@ -86,10 +86,11 @@ def trend_in_words(frame: pd.DataFrame) -> str:
     if frame.empty:
         return "No run has been judged."
     last = frame.iloc[-1]
-    low, high = (ends[-1] for ends in known_mean(frame))
-    mean = words.interval(low, high, "share") or "not known yet, it takes more runs"
+    replays = frame[(frame["kind"] == "replay") & (frame["n"] > 0)]
+    low, high = (ends[-1] if len(ends) else np.nan for ends in known_mean(replays))
+    mean = words.interval(low, high, "share") or "not known yet, it takes more replays"
     runs = f"{len(frame)} {'run' if len(frame) == 1 else 'runs'}; newest: {_told(last)}"
-    return f"{runs}. Mean of all runs so far: {mean}."
+    return f"{runs}. Mean of all replays since the baseline: {mean}."
 
 
 def _told(row: object) -> str:

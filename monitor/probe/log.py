@@ -48,7 +48,7 @@ class Logbook:
             raise StoreError(f"an answer could not be logged: {answer.errors[0].reason}")
 
     def _post(self, event: Mapping[str, Any]) -> "Future[Answer]":
-        body = _encode({**event, "attrs": _bounded(event["attrs"])})
+        body = _encode({**event, "attrs": bounded(event["attrs"])})
         return self._owner.door.accept(body, "application/json", self._owner.clock())
 
 
@@ -121,7 +121,7 @@ def timings(reply: Reply) -> dict[str, float]:
     return {name: value for name, value in asdict(reply.timings).items() if value is not None}
 
 
-def _bounded(attrs: dict[str, Any]) -> dict[str, Any]:
+def bounded(attrs: dict[str, Any]) -> dict[str, Any]:
     """Attributes that the door takes; what had to go is named under `left_out`."""
     left_out: list[str] = []
     for name in OPTIONAL:

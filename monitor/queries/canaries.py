@@ -7,7 +7,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from monitor.errors import NotFound
-from monitor.queries.canary_replays import baseline, first_start, items_of
+from monitor.queries.canary_replays import Baseline, Item, baseline, first_start, items_of, planned_pairs
 from monitor.queries.registry import Ask, Moment, Rows, query
 from monitor.stats.intervals import wilson_arrays
 from monitor.stats.sequences import mean_sequence
@@ -22,11 +22,12 @@ Tag = Annotated[str, Field(max_length=128, description="only items with this tag
 def canary_deployments(ask: Ask) -> pa.Table:
     """Each canary on each deployment that it runs on or ran on: its newest replay, its state, and when it was learned.
 
-    `state` is the worst of the signals of the newest judged run: ok, warn, alert, or no_data. Counts are of the newest
+    `state` is the worst of the signals of the newest judged run: ok, warn, alert, or no_data, which is also that of a
+    deployment that a canary does not run on any more (`planned` is false). Counts are of the newest
     run; `flips_bad` and `flips_good` count items that passed in one of the last two replays and failed in the other.
     `accepted_...` is the newest time somebody accepted what it answers as the baseline, who, and why.
     """
-    pairs = [(canary.id, name) for canary in ask.fleet.canaries.values() for name in canary.deployments]
+    pairs = planned_pairs(ask)
     newest = "kind = 'replay' qualify row_number() over (partition by canary, deployment order by started_at desc) <= 2"
     return ask.sql(
         """
@@ -75,12 +76,14 @@ def canary_deployments(ask: Ask) -> pa.Table:
             qualify row_number() over (partition by canary, deployment order by since desc) = 1
         ),
         pairs as (select canary, deployment from planned union select canary, deployment from canary_runs)
-        select p.canary, p.deployment, l.suite, l.version, l.checkpoint, coalesce(j.state, 'no_data') as state,
+        select p.canary, p.deployment, l.suite, l.version, l.checkpoint,
+            if(w.canary is null, 'no_data', coalesce(j.state, 'no_data')) as state,
             coalesce(j.channels, []) as channels, l.run, l.state as run_state, l.started_at, l.ended_at, l.total,
             l.passed, l.failed, l.errors, l.problem, coalesce(f.flips_bad, 0) as flips_bad,
             coalesce(f.flips_good, 0) as flips_good, d.learned_at, b.accepted_at, b.accepted_by, b.accepted_reason,
-            list_contains(list_zip($canaries::varchar[], $deployments::varchar[]), (p.canary, p.deployment)) as planned
+            w.canary is not null as planned
         from pairs p
+            left join planned w on w.canary = p.canary and w.deployment = p.deployment
             left join ran l on l.canary = p.canary and l.deployment = p.deployment and l.age = 1
             left join judged j on j.canary = p.canary and j.deployment = p.deployment
             left join flips f on f.canary = p.canary and f.deployment = p.deployment
@@ -125,7 +128,7 @@ def canary_matrix(ask: Ask, *, canary: CanaryId, deployment: DeploymentId, tag: 
     differs from the cell before. Results of another content of the item are no_data: its history began anew.
     """
     at = baseline(ask, canary, deployment)
-    items = [item for item in items_of(ask, at) if not tag or tag in item[2]]
+    items = [item for item in items_of(ask, at) if not tag or tag in item.tags]
     return ask.sql(
         """
         with shown as (
@@ -170,8 +173,8 @@ def canary_matrix(ask: Ask, *, canary: CanaryId, deployment: DeploymentId, tag: 
         canary=canary,
         deployment=deployment,
         runs=runs,
-        items=[item[0] for item in items],
-        hashes=[item[1] for item in items],
+        items=[item.id for item in items],
+        hashes=[item.hash for item in items],
         tags=[list(item[2]) for item in items],
         places=list(range(len(items))),
     )
@@ -205,7 +208,7 @@ def canary_item(ask: Ask, *, canary: CanaryId, deployment: DeploymentId, item: I
         item=item,
         limit=limit,
     )
-    if table.num_rows == 0 and item not in {one[0] for one in items_of(ask, at)}:
+    if table.num_rows == 0 and item not in {one.id for one in items_of(ask, at)}:
         raise NotFound(f"suite {at.suite!r} has no item {item!r}; the query canary_matrix lists its items")
     return table
 
@@ -223,36 +226,48 @@ def canary_trend(
     """The pass rate of each of the newest runs, oldest first, with its n, its interval and a confidence sequence.
 
     The rate is of items that were answered and could be checked, each by the content it has now, weighted by the
-    suite; `low` and `high` are Wilson's 95 % interval of the unweighted share. `mean_low` and `mean_high` bound the
-    mean of these runs so far with 95 % confidence at all times together, so they may be looked at after every run.
+    suite; `low` and `high` are Wilson's 95 % interval of the unweighted share of a replay. A learning run has none, as
+    it asks each item several times. `mean_low` and `mean_high` bound the mean pass rate of the replays since the
+    baseline of the newest run (of its checkpoint, since it was last accepted) with 95 % confidence at all of them
+    together, so they may be looked at after every run. They are the same whatever part of the runs is asked for; runs
+    before that and learning runs have none, nor have those after the first 10,000.
     """
     at = baseline(ask, canary, deployment)
-    items = [item for item in items_of(ask, at) if not tag or tag in item[2]]
+    items = [item for item in items_of(ask, at) if not tag or tag in item.tags]
     table = ask.sql(
         """
-        with listed as (
+        with shown as materialized (
+            select run, kind, started_at, checkpoint, in_flight
+            from canary_runs
+            where canary = $canary and deployment = $deployment and state <> 'running'
+                and ($start::timestamp is null or started_at >= $start)
+            order by started_at desc, run
+            limit $runs
+        ),
+        listed as materialized (
             select unnest($items::varchar[]) as item, unnest($hashes::varchar[]) as item_hash,
                 unnest($weights::double[]) as weight
+        ),
+        answers as materialized (
+            select run, item, item_hash, outcome, latency_ms, ttft_ms
+            from canary_results join (select run from shown) using (run)
+            where ts >= $oldest
+        ),
+        figures as (
+            select run,
+                count(*) filter (outcome in ('pass', 'fail')) as n, count(*) filter (outcome = 'pass') as passes,
+                count(*) filter (outcome not in ('pass', 'fail')) as errors,
+                sum(weight) filter (outcome = 'pass') / nullif(sum(weight) filter (outcome in ('pass', 'fail')), 0)
+                    as pass_rate,
+                quantile_cont(latency_ms, [0.5, 0.95]) as latencies,
+                median(ttft_ms) as ttft_ms
+            from answers join listed using (item, item_hash)
+            group by run
         )
-        select run, kind, c.started_at, checkpoint, in_flight_of_run as in_flight,
-            count(*) filter (outcome in ('pass', 'fail')) as n, count(*) filter (outcome = 'pass') as passes,
-            count(*) filter (outcome not in ('pass', 'fail')) as errors,
-            sum(weight) filter (outcome = 'pass') / nullif(sum(weight) filter (outcome in ('pass', 'fail')), 0)
-                as pass_rate,
-            median(latency_ms) as latency_ms, quantile_cont(latency_ms, 0.95) as latency_p95_ms,
-            median(ttft_ms) as ttft_ms
-        from canary_results join listed using (item, item_hash)
-            join (
-                select run, kind, started_at, checkpoint, in_flight as in_flight_of_run
-                from canary_runs
-                where canary = $canary and deployment = $deployment and state <> 'running'
-                    and ($start::timestamp is null or started_at >= $start)
-                order by started_at desc, run
-                limit $runs
-            ) c using (run)
-        where ts >= $oldest
-        group by all
-        order by c.started_at, run
+        select run, kind, started_at, checkpoint, in_flight, n, passes, errors, pass_rate,
+            latencies[1] as latency_ms, latencies[2] as latency_p95_ms, ttft_ms
+        from figures join shown using (run)
+        order by started_at, run
         """,
         canary=canary,
         deployment=deployment,
@@ -266,30 +281,89 @@ def canary_trend(
             deployment=deployment,
             runs=runs,
         ),
-        items=[item[0] for item in items],
-        hashes=[item[1] for item in items],
-        weights=[item[3] for item in items],
+        items=[item.id for item in items],
+        hashes=[item.hash for item in items],
+        weights=[item.weight for item in items],
     )
     low, high = wilson_arrays(table["passes"].to_numpy(), table["n"].to_numpy())
-    rates = table["pass_rate"].to_numpy()
-    known = ~np.isnan(rates)
-    means = [np.full(len(rates), np.nan) for _ in range(2)]
-    for ends, found in zip(means, mean_sequence(rates[known]), strict=True):
-        ends[known] = found
-    columns = {"low": low, "high": high, "mean_low": means[0], "mean_high": means[1]}
+    replay = np.array([kind == "replay" for kind in table["kind"].to_pylist()], dtype=bool)
+    means = _means(ask, canary, deployment, at, items, tag)
+    ends = np.array([means.get(run, (np.nan, np.nan)) for run in table["run"].to_pylist()]).reshape(-1, 2)
+    columns = {
+        "low": np.where(replay, low, np.nan),
+        "high": np.where(replay, high, np.nan),
+        "mean_low": ends[:, 0],
+        "mean_high": ends[:, 1],
+    }
     for name, values in columns.items():
         table = table.append_column(name, pa.array(values, from_pandas=True))
     return table
 
 
+MOST_REPLAYS = 10_000
+"""Replays that a confidence sequence goes on for: more than a year of hourly ones."""
+
+
+def _means(
+    ask: Ask, canary: str, deployment: str, at: Baseline, items: list[Item], tag: str
+) -> dict[str, tuple[float, float]]:
+    """The confidence sequence of the mean pass rate: its ends at each judged replay since the baseline.
+
+    Where each item counts alike, the counts of a run of the newest version say as much as its results.
+    """
+    table = ask.sql(
+        """
+        with chosen as materialized (
+            select run, started_at, passed, failed, $alike and version = $version as counted
+            from canary_runs
+            where canary = $canary and deployment = $deployment and checkpoint = $checkpoint and kind = 'replay'
+                and state <> 'running' and ($since::timestamp is null or started_at >= $since)
+            order by started_at, run
+            limit $most
+        ),
+        listed as materialized (
+            select unnest($items::varchar[]) as item, unnest($hashes::varchar[]) as item_hash,
+                unnest($weights::double[]) as weight
+        ),
+        answers as materialized (
+            select run, started_at, item, item_hash, outcome
+            from canary_results join (from chosen where not counted) using (run)
+            where outcome in ('pass', 'fail')
+        )
+        select run, started_at, sum(weight) filter (outcome = 'pass') as passed, sum(weight) as judged
+        from answers join listed using (item, item_hash)
+        group by run, started_at
+        union all
+        select run, started_at, passed, passed + failed from chosen where counted and passed + failed > 0
+        order by started_at, run
+        """,
+        canary=canary,
+        deployment=deployment,
+        checkpoint=at.checkpoint,
+        since=at.since,
+        version=at.version,
+        alike=not tag and len({item.weight for item in items}) == 1,
+        most=MOST_REPLAYS,
+        items=[item.id for item in items],
+        hashes=[item.hash for item in items],
+        weights=[item.weight for item in items],
+    )
+    rates = np.nan_to_num(table["passed"].to_numpy()) / table["judged"].to_numpy()
+    return dict(zip(table["run"].to_pylist(), zip(*mean_sequence(np.minimum(rates, 1.0)), strict=True), strict=True))
+
+
 @query
 def canary_learned(ask: Ask, *, canary: CanaryId, deployment: DeploymentId, checkpoint: str) -> pa.Table:
-    """How often this checkpoint answered each item while it was learned, since its baseline was last accepted."""
+    """How often each item was asked of this checkpoint, and answered, while it was learned, since its baseline.
+
+    Runs that still go on do not count.
+    """
     return ask.sql(
         """
-        select item, item_hash, count(*) filter (outcome <> 'error') as answered
+        select item, item_hash, count(*) as asked, count(*) filter (outcome <> 'error') as answered
         from canary_results join canary_runs using (run)
         where canary = $canary and deployment = $deployment and checkpoint = $checkpoint and kind = 'learn'
+            and state <> 'running'
             and started_at >= coalesce((
                 select max(since) from canary_baselines where canary = $canary and deployment = $deployment
             ), started_at)

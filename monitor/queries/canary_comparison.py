@@ -28,11 +28,15 @@ def canary_comparison(
 ) -> pa.Table:
     """Deployment b against a on the items that both answered in their newest replays: one row.
 
-    With `runs` of 1, an item passed or failed: the difference b - a has Tango's interval, and McNemar's exact test says
-    whether there is one. Items that share an image are not independent: `boot_low` and `boot_high` resample their
-    groups, weighted as the suite says, with the share of passes of the newest `runs` replays. The ratio of latencies is
-    by Hodges and Lehmann. `smallest_drop` is what this many items show with 80 % power, `items_for_3_points` how many a
-    difference of 3 points takes. The verdict is `not_enough_data` below 10 pairs.
+    An item passed or failed: the difference b - a has Tango's interval, and McNemar's exact test says whether there is
+    one. With `runs` above 1 an item passed if most of its newest replays did (half of them is not most), so counts,
+    difference and `p_value` are of these majorities; they say nothing about how sure each was. Items that share an
+    image are not independent: `boot_low` and `boot_high` resample the `n_groups` groups, weighted as the suite says,
+    with the share of passes of each item. Where a group has more than one item, the verdict is a difference only if
+    this interval shows the same one, since Tango and McNemar count each item of a group as evidence of its own. The
+    ratio of latencies is by Hodges and Lehmann. `smallest_drop` is what this many independent items show with 80 %
+    power, `items_for_3_points` how many a difference of 3 points takes. The verdict is `not_enough_data` below 10
+    pairs.
     """
     pairs = _pairs(ask, canary, a, b, tag, runs)
     row = {"canary": canary, "a": a, "b": b, "tag": tag} | _compared(pairs)
@@ -143,11 +147,15 @@ def _compared(pairs: list[dict[str, Any]]) -> dict[str, Any]:
     interval = paired_difference(only_b, only_a, n)
     p_value = mcnemar_exact(only_b, only_a) if n else math.nan
     mean, boot = _booted(judged, second, first)
+    n_groups = len({pair["grouped"] for pair in judged})
     shown = verdict(*interval) if p_value < 0.05 else "no_difference_shown"
+    if n_groups < n and shown != verdict(*boot):
+        shown = "no_difference_shown"
     parted = (only_a + only_b) / n if n else math.nan
     return {
         "n_items": len(pairs),
         "n_pairs": n,
+        "n_groups": n_groups,
         "both_pass": int((passed_a & passed_b).sum()),
         "only_a": only_a,
         "only_b": only_b,
@@ -194,5 +202,15 @@ def _finite(value: float) -> float | None:
 def _kind(name: str) -> pa.DataType:
     if name in ("canary", "a", "b", "tag", "verdict"):
         return pa.string()
-    whole = ("n_items", "n_pairs", "both_pass", "only_a", "only_b", "both_fail", "items_for_3_points", "n_latency")
+    whole = (
+        "n_items",
+        "n_pairs",
+        "n_groups",
+        "both_pass",
+        "only_a",
+        "only_b",
+        "both_fail",
+        "items_for_3_points",
+        "n_latency",
+    )
     return pa.int64() if name in whole else pa.float64()

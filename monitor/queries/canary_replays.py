@@ -8,23 +8,36 @@ of an alarm: a change does not become normal by waiting, and one that comes back
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from monitor.canary.noise import Replays
 from monitor.errors import NotFound
 from monitor.queries.registry import Ask
+from monitor.runtimes.targets import planned_deployments
 from monitor.store.archive import EVER
+from monitor.store.canaries import SKEW
 
 WINDOW = 24
 """The newest replays are asked whether something changed before one of them."""
 
-KEPT = 96
+KEPT = 7 * 24
 """So many replays before the recent ones belong to the reference, besides what was learned."""
 
 
-OUTCOMES = {"pass": 1, "fail": 0}
+Begun = tuple[str, datetime]
+"""A run and when it began (naive UTC)."""
+
+
+class Item(NamedTuple):
+    """An item of the newest version of a suite."""
+
+    id: str
+    hash: str
+    tags: tuple[str, ...]
+    weight: float
+    group: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,12 @@ class Baseline:
     version: str
     checkpoint: str
     since: Any  # naive UTC, or None
+
+
+def planned_pairs(ask: Ask) -> list[tuple[str, str]]:
+    """Canary and deployment, of everything that the fleet file wants to be replayed."""
+    fleet = ask.fleet
+    return [(canary.id, name) for canary in fleet.canaries.values() for name in planned_deployments(canary, fleet)]
 
 
 def baseline(ask: Ask, canary: str, deployment: str) -> Baseline:
@@ -58,10 +77,10 @@ def baseline(ask: Ask, canary: str, deployment: str) -> Baseline:
     return Baseline(*found[0])
 
 
-def items_of(ask: Ask, at: Baseline) -> list[tuple[str, str, tuple[str, ...], float, str | None]]:
-    """Id, hash, tags, weight and group of the items of the newest version, in their order."""
+def items_of(ask: Ask, at: Baseline) -> list[Item]:
+    """The items of the newest version, in their order."""
     return [
-        (row[0], row[1], tuple(row[2] or ()), float(row[3] or 1.0), row[4])
+        Item(row[0], row[1], tuple(row[2] or ()), float(row[3] or 1.0), row[4])
         for row in ask.con.execute(
             """
             with listed as (
@@ -84,7 +103,7 @@ def items_of(ask: Ask, at: Baseline) -> list[tuple[str, str, tuple[str, ...], fl
 def first_start(ask: Ask, which: str, **values: Any) -> datetime:
     """When the first of some runs began (naive UTC): results have no earlier time, so that older ones need no look."""
     found = ask.con.execute(f"select min(started_at) from (select * from canary_runs where {which})", values).fetchall()
-    return found[0][0] or EVER
+    return found[0][0] - SKEW if found[0][0] else EVER
 
 
 def replays(ask: Ask, canary: str, deployment: str) -> Replays:
@@ -92,17 +111,12 @@ def replays(ask: Ask, canary: str, deployment: str) -> Replays:
     at = baseline(ask, canary, deployment)
     items = items_of(ask, at)
     runs = _runs(ask, canary, deployment, at)
-    learned = [run for run, kind, _ in runs if kind == "learn"]
+    learned = [(run, started) for run, kind, started in runs if kind == "learn"]
     replayed = [(run, started) for run, kind, started in runs if kind == "replay"]
-    recent = replayed[-WINDOW:]
+    recent, before = replayed[-WINDOW:], replayed[:-WINDOW]
     alarms = _alarms(ask, canary, deployment)
-    before = [
-        (run, started)
-        for run, started in replayed[: len(replayed) - len(recent)]
-        if not any(first <= started <= last for first, last in alarms)
-    ]
-    reference = [*learned, *(run for run, _ in before[-KEPT:])]
-    return _arrays(ask, items, reference, [run for run, _ in recent])
+    quiet = [one for one in before if not any(first <= one[1] <= last for first, last in alarms)]
+    return _arrays(ask, items, [*learned, *quiet[-KEPT:]], recent)
 
 
 def _runs(ask: Ask, canary: str, deployment: str, at: Baseline) -> list[tuple[str, str, Any]]:
@@ -120,7 +134,10 @@ def _runs(ask: Ask, canary: str, deployment: str, at: Baseline) -> list[tuple[st
 
 
 def _alarms(ask: Ask, canary: str, deployment: str) -> list[tuple[Any, Any]]:
-    """From the start of the run that an alert names as its beginning to that of the run which raised it."""
+    """From the start of the run that an alert names as its beginning to that of the run which raised it.
+
+    Not of latency: a machine that is slow by day has to be learned by day.
+    """
     return ask.con.execute(
         """
         select min(first.started_at), last.started_at
@@ -128,47 +145,63 @@ def _alarms(ask: Ask, canary: str, deployment: str) -> list[tuple[Any, Any]]:
             join canary_runs first on first.run = s.since
             join canary_runs last on last.run = s.run
         where s.canary = $canary and s.deployment = $deployment and s.state = 'alert'
+            and s.channel in ('quality', 'behaviour')
         group by last.started_at
         """,
         {"canary": canary, "deployment": deployment},
     ).fetchall()
 
 
-def _arrays(ask: Ask, items: Sequence[tuple[Any, ...]], reference: list[str], recent: list[str]) -> Replays:
+def _arrays(
+    ask: Ask, items: Sequence[Item], reference: list[tuple[str, Any]], recent: list[tuple[str, Any]]
+) -> Replays:
     """The results of these runs; each repeat of a run that learned is a row of its own."""
-    order = {run: place for place, run in enumerate([*reference, *recent])}
+    runs = [*reference, *recent]
     found = ask.con.execute(
         """
-        select run, in_flight, repeat, item, item_hash, outcome, variant, logprob, latency_ms
-        from canary_results
-        where list_contains($runs::varchar[], run)
+        with chosen as (select unnest($runs::varchar[]) as run, unnest($places::integer[]) as place),
+        listed as (
+            select unnest($items::varchar[]) as item, unnest($hashes::varchar[]) as item_hash,
+                unnest($columns::integer[]) as item_no
+        ),
+        found as (
+            select place, in_flight, repeat, item_no, variant, logprob, latency_ms,
+                case outcome when 'pass' then 1 when 'fail' then 0 else -1 end as passed
+            from canary_results join chosen using (run) join listed using (item, item_hash)
+            where ts >= $oldest
+        )
+        select dense_rank() over (order by place, in_flight, repeat) - 1 as row_no, place, in_flight, item_no, passed,
+            if(variant is null, -1, dense_rank() over (order by variant) - 1) as variant,
+            coalesce(logprob, 'nan'::double) as logprob, coalesce(latency_ms, 'nan'::double) as latency_ms
+        from found
         """,
-        {"runs": list(order)},
-    ).fetchall()
-    keys = sorted({(order[run], in_flight, repeat, run) for run, in_flight, repeat, *_ in found})
-    row_of = {(run, in_flight, repeat): row for row, (_, in_flight, repeat, run) in enumerate(keys)}
-    column_of = {(item[0], item[1]): column for column, item in enumerate(items)}
-    shape = (len(keys), len(items))
+        {
+            "runs": [run for run, _ in runs],
+            "places": list(range(len(runs))),
+            "items": [item.id for item in items],
+            "hashes": [item.hash for item in items],
+            "columns": list(range(len(items))),
+            "oldest": min((started for _, started in runs), default=EVER + SKEW) - SKEW,
+        },
+    ).fetchnumpy()
+    rows, first = np.unique(found["row_no"], return_index=True)
+    places = [int(place) for place in found["place"][first]]
+    shape, at = (rows.size, len(items)), (found["row_no"], found["item_no"])
     passed, variant = np.full(shape, -1, np.int8), np.full(shape, -1, np.int32)
     logprob, latency = np.full(shape, np.nan), np.full(shape, np.nan)
-    codes: dict[str, int] = {}
-    for run, in_flight, repeat, item, item_hash, outcome, text, mean_logprob, ms in found:
-        if (item, item_hash) not in column_of:
-            continue  # it is not in the suite any more, or was another question then
-        at = row_of[run, in_flight, repeat], column_of[item, item_hash]
-        passed[at] = OUTCOMES.get(outcome, -1)
-        variant[at] = -1 if text is None else codes.setdefault(text, len(codes))
-        logprob[at] = np.nan if mean_logprob is None else mean_logprob
-        latency[at] = np.nan if ms is None else ms
+    for into, name in ((passed, "passed"), (variant, "variant"), (logprob, "logprob"), (latency, "latency_ms")):
+        into[at] = found[name]
+    begun = [runs[place][1] for place in places]
     return Replays(
-        runs=tuple(run for *_, run in keys),
-        items=tuple(item[0] for item in items),
-        tags=tuple(item[2] for item in items),
-        weights=np.array([item[3] for item in items], dtype=np.float64),
+        runs=tuple(runs[place][0] for place in places),
+        items=tuple(item.id for item in items),
+        tags=tuple(item.tags for item in items),
+        weights=np.array([item.weight for item in items], dtype=np.float64),
         passed=passed,
         variant=variant,
         logprob=logprob,
         latency_ms=latency,
-        learned=sum(place < len(reference) for place, *_ in keys),
-        concurrency=tuple(in_flight for _, in_flight, *_ in keys),
+        learned=sum(place < len(reference) for place in places),
+        concurrency=tuple(map(int, found["in_flight"][first])),
+        times=tuple((one - begun[0]).total_seconds() for one in begun),
     )

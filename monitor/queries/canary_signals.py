@@ -8,7 +8,7 @@ import pyarrow as pa
 from monitor.canary.noise import noise
 from monitor.canary.signals import signals
 from monitor.queries.canaries import CanaryId, DeploymentId
-from monitor.queries.canary_replays import baseline, replays
+from monitor.queries.canary_replays import baseline, planned_pairs, replays
 from monitor.queries.registry import Ask, Moment, Rows, query
 
 
@@ -47,11 +47,16 @@ def canary_evidence(ask: Ask, *, canary: CanaryId, deployment: DeploymentId) -> 
 def canary_signals(ask: Ask, *, canary: str = "", deployment: str = "") -> pa.Table:
     """The signals of the newest judged run of each canary on each deployment.
 
-    Alarms come first; among equals those of whole suites (an empty tag), then the strongest.
+    Alarms come first; among equals those of whole suites (an empty tag), then the strongest. Deployments that a canary
+    does not run on any more are left out.
     """
+    pairs = planned_pairs(ask)
     return ask.sql(
         """
-        with newest as (
+        with planned as (
+            select unnest($canaries::varchar[]) as canary, unnest($deployments::varchar[]) as deployment
+        ),
+        newest as (
             select canary, deployment, arg_max(run, judged_at) as run
             from canary_signals
             where ($canary = '' or canary = $canary) and ($deployment = '' or deployment = $deployment)
@@ -60,6 +65,7 @@ def canary_signals(ask: Ask, *, canary: str = "", deployment: str = "") -> pa.Ta
         select s.canary, s.deployment, s.run, s.judged_at, s.channel, s.tag, s.state, s.log_e, s.log_e_confirmed,
             s.n_reference, s.n_recent, s.n_items, s.since, r.started_at as since_at, s.effect, s.items, n.checkpoint
         from canary_signals s semi join newest using (run)
+            semi join planned on planned.canary = s.canary and planned.deployment = s.deployment
             left join canary_runs r on r.run = s.since
             left join canary_runs n on n.run = s.run
         order by case s.state when 'alert' then 0 when 'warn' then 1 when 'ok' then 2 else 3 end, s.tag <> '',
@@ -67,6 +73,8 @@ def canary_signals(ask: Ask, *, canary: str = "", deployment: str = "") -> pa.Ta
         """,
         canary=canary,
         deployment=deployment,
+        canaries=[name for name, _ in pairs],
+        deployments=[name for _, name in pairs],
     )
 
 
@@ -109,7 +117,8 @@ def canary_noise(ask: Ask, *, canary: CanaryId, deployment: DeploymentId) -> pa.
     """What each item does when nothing changes, from the reference replays at several levels of concurrency.
 
     Pass probability with its Clopper-Pearson interval, variants of the answer, whether it is flaky, the band of the
-    latency (p5 to p95, milliseconds), and the median of the mean log probability with its scale.
+    latency at the concurrency of the newest replay (p5 to p95, milliseconds), and the median of the mean log
+    probability with its scale.
     """
     rows = [
         {

@@ -26,11 +26,13 @@ def jobs(ask: Ask) -> pa.Table:
             where state <> 'skipped'
         )
         select j.job, j.about, j.cron, j.every_s, j.jitter_s, j.grace_s, j.overlap, j.scheduler, j.seen_at,
-            r.run, r.state, r.trigger, r.asked_by, r.started_at, r.ended_at, r.total, r.done, r.failed, r.problem,
+            r.run, case when r.state = 'running' and r.beat_at < $lost then 'lost' else r.state end as state, r.trigger,
+            r.asked_by, r.started_at, r.ended_at, r.total, r.done, r.failed, r.problem,
             epoch(coalesce(r.ended_at, r.beat_at) - r.started_at) as seconds
         from jobs j left join newest r on r.job = j.job and r.age = 1
         order by j.job
-        """
+        """,
+        lost=ask.now - GONE,
     )
     rows = table.select(["cron", "every_s", "seen_at"]).to_pylist()
     schedules = [Schedule(cron=row["cron"], every_s=row["every_s"]) for row in rows]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from monitor.errors import CheckpointError, NotFound
 from monitor.fleet import WORKER
 from monitor.inference.folders import weights_folder
-from monitor.records import Checkpoint, Deployment, Fleet
+from monitor.records import Canary, Checkpoint, Deployment, Fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,11 @@ def target(fleet: Fleet, id_: str) -> Target:
     if id_ in known:
         return known[id_]
     raise NotFound(f"{id_!r} cannot be called: {_why_not(fleet, id_)}; targets are {', '.join(known) or 'none'}")
+
+
+def planned_deployments(canary: Canary, fleet: Fleet) -> tuple[str, ...]:
+    """The deployments that a canary runs on: those it names, else all that can be called."""
+    return canary.deployments or tuple(id_ for id_, one in targets(fleet).items() if one.deployment is not None)
 
 
 def _deployed(fleet: Fleet, deployment: Deployment) -> Target:

@@ -1,6 +1,6 @@
 """Suites, replays, results, baselines and signals of canaries in the store. Called through `results`."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,9 +8,16 @@ import pyarrow as pa
 
 from monitor.errors import NotFound
 from monitor.store.database import Connection, naive, transaction
-from monitor.store.jobs import LEASE, OVER, Id, Moment, Whole, Words
+from monitor.store.jobs import LEASE, Id, Moment, Whole, Words
 
 KINDS = ("learn", "replay")
+SKEW = timedelta(hours=1)
+"""So much the clock of a job may be behind that of the api: results are not looked for before."""
+
+ENDED = ("done", "failed")
+"""States of runs that nobody takes up again; an interrupted one goes on when its slot is tried again."""
+
+INTERRUPTED = "its process ended before it did; the answers that it had by then are kept"
 OUTCOMES = ("pass", "fail", "unknown", "error")
 CHANNELS = ("quality", "behaviour", "latency")
 ANSWER_BYTES = 16_384
@@ -34,6 +41,12 @@ class SuiteVersion(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     version: Hash
     about: Words = ""
     items: list[Definition]
+
+
+class Sweep(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Runs of a canary that no process runs any more are to be told so."""
+
+    canary: Id
 
 
 class ClaimRun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -130,7 +143,10 @@ class Baseline(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def know_suite(con: Connection, body: SuiteVersion, now: datetime) -> dict[str, Any]:
-    """Keep the definitions that are new."""
+    """Keep the definitions that are new; a version that is known changes nothing."""
+    known = "select 1 from canary_suites where suite = $suite and version = $version"
+    if con.execute(known, {"suite": body.suite, "version": body.version}).fetchall():
+        return {"suite": body.suite, "version": body.version}
     with transaction(con):
         con.execute(
             "insert or ignore into canary_suites values ($suite, $version, $about, $items, $at)",
@@ -142,21 +158,35 @@ def know_suite(con: Connection, body: SuiteVersion, now: datetime) -> dict[str, 
                 "at": naive(now),
             },
         )
-        for one in body.items:
-            con.execute(
-                """
-                insert into canary_items values ($suite, $item, $item_hash, $definition, $at)
-                on conflict (suite, item, item_hash) do update set definition = excluded.definition
-                """,
-                {
-                    "suite": body.suite,
-                    "item": one.item,
-                    "item_hash": one.item_hash,
-                    "definition": _json(one.definition),
-                    "at": naive(now),
-                },
-            )
+        rows = [
+            {
+                "suite": body.suite,
+                "item": one.item,
+                "item_hash": one.item_hash,
+                "definition": _json(one.definition),
+                "first_seen": naive(now),
+            }
+            for one in body.items
+        ]
+        if rows:
+            _append(con, "canary_items", rows, "on conflict do update set definition = excluded.definition")
     return {"suite": body.suite, "version": body.version}
+
+
+def sweep(con: Connection, body: Sweep, now: datetime) -> dict[str, Any]:
+    """Runs without a beat, and those of a run of a job that is over, become interrupted: their answers count."""
+    swept = con.execute(
+        """
+        update canary_runs
+        set state = 'interrupted', ended_at = beat_at, problem = $problem
+        where canary = $canary and state = 'running' and (
+            beat_at <= $lost or job_run in (select run from job_runs where state not in ('running', 'waiting'))
+        )
+        returning run
+        """,
+        {"canary": body.canary, "lost": naive(now) - LEASE, "problem": INTERRUPTED},
+    ).fetchall()
+    return {"canary": body.canary, "interrupted": [run for (run,) in swept]}
 
 
 def claim_run(con: Connection, body: ClaimRun, now: datetime) -> dict[str, Any]:
@@ -167,13 +197,20 @@ def claim_run(con: Connection, body: ClaimRun, now: datetime) -> dict[str, Any]:
     ).fetchall()
     if known:
         state, owner, beat = known[0]
-        if state in OVER or (owner != body.owner and beat > at - LEASE):
-            return {"claimed": False, "state": state, "held_by": owner, "done": []}
+        if state in ENDED or (state == "running" and owner != body.owner and beat > at - LEASE):
+            return {"claimed": False, "state": state, "held_by": owner, "done": [], "tokens": 0, "usd": 0.0}
         con.execute(
-            "update canary_runs set claimed_by = $owner, beat_at = $at where run = $run",
-            {"owner": body.owner, "at": at, "run": body.run},
+            """
+            update canary_runs
+            set state = 'running', ended_at = null, problem = null, claimed_by = $owner, beat_at = $at,
+                job_run = $job_run
+            where run = $run
+            """,
+            {"owner": body.owner, "at": at, "run": body.run, "job_run": body.job_run},
         )
-        return {"claimed": True, "state": "running", "held_by": body.owner, "done": _done(con, body.run)}
+        (spent,) = con.execute("select tokens, usd from canary_runs where run = $run", {"run": body.run}).fetchall()
+        taken = {"done": _done(con, body.run), "tokens": spent[0], "usd": spent[1]}
+        return {"claimed": True, "state": "running", "held_by": body.owner, **taken}
     values = msgspec.structs.asdict(body) | {"slot": naive(body.slot), "at": at}
     con.execute(
         """
@@ -188,15 +225,16 @@ def claim_run(con: Connection, body: ClaimRun, now: datetime) -> dict[str, Any]:
         """,
         values,
     )
-    return {"claimed": True, "state": "running", "held_by": body.owner, "done": []}
+    return {"claimed": True, "state": "running", "held_by": body.owner, "done": [], "tokens": 0, "usd": 0.0}
 
 
 def add_results(con: Connection, body: Results, now: datetime) -> dict[str, Any]:
-    """Write results; one that is told again replaces the first. Raises NotFound when the run was taken over."""
+    """Write results of questions that have none yet. Raises NotFound when the run was taken over."""
     with transaction(con):
         _own(con, body.run, body.owner, now)
         if body.results:
             _insert(con, body.run, body.results)
+        (started,) = con.execute("select started_at from canary_runs where run = $run", {"run": body.run}).fetchall()[0]
         con.execute(
             """
             update canary_runs
@@ -206,11 +244,11 @@ def add_results(con: Connection, body: Results, now: datetime) -> dict[str, Any]
                     count(*) filter (outcome = 'fail') as bad,
                     count(*) filter (outcome in ('error', 'unknown')) as broken
                 from canary_results
-                where run = $run
+                where run = $run and ts >= $from
             )
             where run = $run
             """,
-            {"run": body.run, "tokens": body.tokens, "usd": body.usd},
+            {"run": body.run, "tokens": body.tokens, "usd": body.usd, "from": started - SKEW},
         )
     return {"run": body.run, "kept": len(body.results)}
 
@@ -283,21 +321,13 @@ def _insert(con: Connection, run: str, results: list[Result]) -> None:
                 "cut": cut,
             }
         )
-    for one in results:
-        con.execute(
-            """
-            delete from canary_results
-            where run = $run and item = $item and in_flight = $in_flight and repeat = $repeat
-            """,
-            {"run": run, "item": one.item, "in_flight": one.in_flight, "repeat": one.repeat},
-        )
     _append(con, "canary_results", rows)
 
 
-def _append(con: Connection, table: str, rows: list[dict[str, Any]]) -> None:
+def _append(con: Connection, table: str, rows: list[dict[str, Any]], otherwise: str = "") -> None:
     con.register("batch", pa.Table.from_pylist(rows))
     try:
-        con.execute(f"insert into {table} by name select * from batch")
+        con.execute(f"insert into {table} by name select * from batch {otherwise}")
     finally:
         con.unregister("batch")
 

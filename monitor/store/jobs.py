@@ -16,7 +16,12 @@ LOG_BYTES = 16_384
 KEPT = 1000
 WAITING, RUNNING, SKIPPED = "waiting", "running", "skipped"
 STATES = (WAITING, RUNNING, "done", "failed", SKIPPED, "interrupted")
-OVER = ("done", "failed", SKIPPED, "interrupted")
+OVER = ("done", "failed", SKIPPED)
+"""States of runs that nobody takes up again; an interrupted one goes on when its slot is tried again."""
+
+AGAIN_WITHIN = timedelta(hours=1)
+"""A run that somebody asked for and that was interrupted is taken up again if that is not longer ago."""
+
 TRIGGERS = ("schedule", "page", "command")
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -90,15 +95,28 @@ class End(Beat, kw_only=True):
 
 
 def claim(con: Connection, body: Claim, now: datetime) -> dict[str, Any]:
-    """Returns `claimed`, and where it is not, who or what stands in the way (`held_by`, `state`)."""
+    """Returns `claimed`, and where it is not, who or what stands in the way (`held_by`, `state`).
+
+    Another run of the job that is alive stands in the way of a new slot; one that is lost is told so.
+    """
     at, slot = naive(now), naive(body.slot)
     known = _do(con, "select state, claimed_by, beat_at from job_runs where run = $run", run=body.run)
     if known:
         state, owner, beat = known[0]
-        if state in OVER or (state == RUNNING and owner != body.owner and beat > at - LEASE):
+        if state in OVER or (state in (RUNNING, WAITING) and owner != body.owner and beat > at - LEASE):
             return {"claimed": False, "state": state, "held_by": owner}
         _take(con, body.run, body.owner, at)
         return {"claimed": True, "state": RUNNING, "held_by": body.owner, "resumed": state == RUNNING}
+    _do(
+        con,
+        """
+        update job_runs
+        set state = 'interrupted', ended_at = beat_at, problem = 'its process ended before it did'
+        where job = $job and state = 'running' and beat_at <= $lost and trigger <> 'page'
+        """,
+        job=body.job,
+        lost=at - LEASE,
+    )
     other = _do(
         con,
         "select claimed_by from job_runs where job = $job and state = 'running' and beat_at > $fresh",
@@ -116,7 +134,10 @@ def claim(con: Connection, body: Claim, now: datetime) -> dict[str, Any]:
 
 
 def ask_for(con: Connection, body: AskFor, now: datetime) -> dict[str, Any]:
-    """A run that waits for a scheduler; where the job waits already, that one is told."""
+    """A run that waits for a scheduler; where the job waits already, that one is told. Raises NotFound for no job."""
+    if not _do(con, "select 1 from jobs where job = $job", job=body.job):
+        known = ", ".join(name for (name,) in _do(con, "select job from jobs order by job"))
+        raise NotFound(f"there is no job {body.job!r}; jobs are {known or 'none, as no scheduler has run yet'}")
     waiting = _do(con, "select run from job_runs where job = $job and state = 'waiting'", job=body.job)
     if waiting:
         return {"run": waiting[0][0], "state": WAITING}
@@ -130,12 +151,21 @@ def take(con: Connection, body: Take, now: datetime) -> dict[str, Any]:
         con,
         """
         select run, job, slot
-        from job_runs
-        where state = 'waiting' and list_contains($jobs::varchar[], job)
+        from job_runs w
+        where list_contains($jobs::varchar[], job) and trigger = 'page' and (
+                state = 'waiting'
+                or (state = 'running' and beat_at <= $lost)
+                or (state = 'interrupted' and asked_at > $recent)
+            )
+            and not exists (
+                select 1 from job_runs r where r.job = w.job and r.state = 'running' and r.beat_at > $lost
+            )
         order by asked_at
         limit 1
         """,
         jobs=body.jobs,
+        lost=naive(now) - LEASE,
+        recent=naive(now) - AGAIN_WITHIN,
     )
     if not waiting:
         return {"run": None, "job": None, "slot": None}
@@ -257,7 +287,8 @@ def _take(con: Connection, run: str, owner: str, at: datetime) -> None:
         con,
         """
         update job_runs
-        set state = 'running', claimed_by = $owner, started_at = coalesce(started_at, $at), beat_at = $at
+        set state = 'running', claimed_by = $owner, started_at = coalesce(started_at, $at), beat_at = $at,
+            ended_at = null, problem = null
         where run = $run
         """,
         run=run,

@@ -35,6 +35,7 @@ VERBS = {
         Verb("job-beat", jobs.Beat, jobs.beat),
         Verb("job-end", jobs.End, jobs.end),
         Verb("canary-suite", canaries.SuiteVersion, canaries.know_suite),
+        Verb("canary-sweep", canaries.Sweep, canaries.sweep),
         Verb("canary-claim", canaries.ClaimRun, canaries.claim_run),
         Verb("canary-results", canaries.Results, canaries.add_results),
         Verb("canary-end", canaries.EndRun, canaries.end_run),
@@ -57,8 +58,8 @@ def write(owner: StoreOwner, name: str, body: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput(f"{name}: {error}") from None
     _redact(checked, owner.redactor)
-    now = owner.clock()
-    return owner.run(lambda con: verb.write(con, checked, now)).result()
+    # the clock is read when its turn comes: a beat that waited behind a backup is no old beat
+    return owner.run(lambda con: verb.write(con, checked, owner.clock())).result()
 
 
 def _redact(body: msgspec.Struct, redactor: Redactor) -> None:

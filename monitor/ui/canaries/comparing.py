@@ -19,6 +19,8 @@ from monitor.ui.probe.pairs import ICONS
 
 Row = Mapping[str, Any]
 MOST_TAGS = 12
+LEVEL = 0.05
+"""McNemar's p-values below this show a difference."""
 
 
 def asks(at: Place, b: str) -> dict[str, Ask]:
@@ -75,6 +77,8 @@ def _verdict(row: Row) -> str:
     low, high = float(row["difference_low"]), float(row["difference_high"])
     span = f"{_points(low)} to {_points(high)}"
     if row["verdict"] == "no_difference_shown":
+        if float(row["p_value"]) < LEVEL and int(row["n_groups"]) < int(row["n_pairs"]):
+            return _not_by_group(row)
         return (
             f"**No difference shown.** With 95 % confidence B minus A lies between {span} points. That does not say "
             "that they are equal."
@@ -84,6 +88,16 @@ def _verdict(row: Row) -> str:
     return (
         f"**{better} is better**, by {abs(float(row['difference'])) * 100:.1f} points (95 % interval of B minus A: "
         f"{span}). If the two were equally good, items would part as unevenly as this {sure} of the time (McNemar)."
+    )
+
+
+def _not_by_group(row: Row) -> str:
+    """Items one by one would show a difference, and groups do not."""
+    return (
+        f"**No difference shown.** The {words.count(row['n_pairs'])} items come from {words.count(row['n_groups'])} "
+        "groups, such as items that share an image. Counted one by one they would part too unevenly for chance "
+        f"({words.share(float(row['p_value']))}, McNemar), but items of a group tend to go wrong together, and counted "
+        "by groups the difference may be chance. That does not say that they are equal."
     )
 
 
@@ -154,8 +168,9 @@ def _forest(at: Place, b: str, whole: Row, tags: list[str]) -> None:
         differences_by_group(effects), height=70 + 26 * len(effects), key="forest", alt=f"B minus A by tag. {told}"
     )
     st.caption(
-        "A dot is the difference in percentage points, the line its 95 % interval. Left of the dashed line A is "
-        "better, right of it B. Tags are many looks at once: a single one that stands out may be chance."
+        "A dot is the difference in percentage points, the line its 95 % interval, which counts each item by "
+        "itself, also where several share an image. Left of the dashed line A is better, right of it B. Tags are "
+        "many looks at once: a single one that stands out may be chance."
     )
 
 

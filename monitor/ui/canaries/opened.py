@@ -172,7 +172,7 @@ def _history(at: Place, answers: pd.DataFrame, chosen: Mapping[str, Any], now: d
             key="item-latency",
             alt=f"Latency of each answer to {at.item}, and the band that was learned",
         )
-        st.caption("The band is what it took while it was learned, at several levels of concurrency.")
+        st.caption("The band is what it took before, at the same number of questions at once.")
     st.header("Answers", anchor=False)
     _answers(answers, chosen, utc)
 

@@ -30,10 +30,12 @@ def draw_trend(at: Place, now: datetime, utc: bool) -> None:
         canaryruns.pass_rate_over_runs(runs, view=view, markers=markers), height=HEIGHT, key="pass-rate", alt=told
     )
     st.caption(
-        f"{told} An upright line is the 95 % interval of one run alone (Wilson), right for a run that was chosen "
-        "beforehand. The grey band is a confidence sequence: an interval of the mean of all runs so far that is right "
-        "at all runs together, so it may be looked at after each. It is wide at first and narrows with every run. Each "
-        "rate is weighted as the suite says."
+        f"{told} An upright line is the 95 % interval of one replay alone (Wilson), right for one that was chosen "
+        "beforehand. The grey band is a confidence sequence: an interval of the mean pass rate of all replays "
+        "since the baseline of the newest run, also of those before what is shown. It is right at all of them "
+        "together, so it may be looked at after each; it is wide at first and narrows with every replay. Runs that "
+        "learned have neither: they ask each item several times, and such answers are not independent. Each rate "
+        "is weighted as the suite says."
     )
     replays = runs[runs["kind"] == "replay"]
     st.header("Latency", anchor=False)
