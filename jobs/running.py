@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +36,6 @@ PATIENCE_S = 600.0
 
 LOST_S = LEASE.total_seconds() + 10.0
 """A slot that another process runs is looked at for so long: that process may be gone, as after a restart."""
-
 
 UNDER_WAY: "set[Run]" = set()
 """The runs of this process."""
@@ -82,9 +81,9 @@ class Run:
         except WatchpointError as error:
             log.warning("a job could not say that it goes on", job=self.job, error=str(error))
 
-    def end(self, state: str, problem: str | None) -> None:
-        """Write how it ended; a store that cannot be written just now is tried again for a while."""
-        for pause in (0, *END_PAUSES_S):
+    def end(self, state: str, problem: str | None, pauses: Sequence[float] = ()) -> None:
+        """Write how it ended; a store that cannot be written just now is tried again after these pauses (s)."""
+        for pause in (0, *pauses):
             time.sleep(pause)
             try:
                 if not self.lost:
@@ -188,7 +187,7 @@ def carry_out(job: Job, this: Run) -> str:
         UNDER_WAY.discard(this)
     seconds = round(time.monotonic() - began, 1)
     this.say(f"{state} after {seconds:g} s" + (f": {problem}" if problem else ""))
-    this.end(state, problem)
+    this.end(state, problem, END_PAUSES_S)
     return state
 
 

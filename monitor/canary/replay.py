@@ -11,14 +11,14 @@ import hashlib
 import math
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from monitor.canary.aids import Aids
 from monitor.canary.checks import Answer, Outcome, check_answer, normalised
 from monitor.canary.suites import Item, Suite
-from monitor.chat import Generation, Image, Message, Reply
+from monitor.chat import Image, Message, Reply
 from monitor.errors import TargetBusy, TargetError, TargetUnreachable, WatchpointError
 from monitor.probe.bodies import Picture
 from monitor.records import Budget
@@ -176,9 +176,7 @@ class Replay:
         self.spent.requests += 1
         settings = item.settings
         if settings.top_logprobs is None:
-            settings = Generation(
-                **{name: getattr(settings, name) for name in settings.__slots__} | {"top_logprobs": 0}
-            )
+            settings = replace(settings, top_logprobs=0)  # those of the chosen tokens tell how it behaves
         reply = await ask(self.plan.target, self._messages(item), settings, self.calls)
         self.spent.add(reply, self.plan.budget)
         if not reply.text.strip():
