@@ -10,7 +10,7 @@ from typing import Any
 from bench.result import Check, Result
 from monitor.config import load_settings
 from monitor.queries import Ask, ask
-from monitor.records import Fleet
+from monitor.records import Canary, Fleet
 from monitor.store.database import Connection
 from monitor.store.owner import StoreOwner
 
@@ -18,6 +18,8 @@ BAR_MS = 50.0
 JUDGING = ("canary_evidence", "canary_noise")
 """These compute what replays say, once for each run: a job waits for them, no page of the first view."""
 
+DEPLOYMENTS = 6
+FLEET = Fleet(canaries={"general": Canary("general", "general", tuple(f"deployment-{n}" for n in range(DEPLOYMENTS)))})
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FILL = """
 insert into canary_suites
@@ -70,16 +72,17 @@ QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def run(quick: bool, folder: Path) -> Result:
     """One row for each query: median and largest of several runs."""
-    size = {"items": 60, "deployments": 6, "hours": 200 if quick else 90 * 24, "now": NOW.replace(tzinfo=None)}
+    hours = 200 if quick else 90 * 24
+    size = {"items": 60, "deployments": DEPLOYMENTS, "hours": hours, "now": NOW.replace(tzinfo=None)}
     rows = []
     with TemporaryDirectory() as made:
-        owner = StoreOwner(load_settings({}, data_dir=made), Fleet(), lambda: NOW)
+        owner = StoreOwner(load_settings({}, data_dir=made), FLEET, lambda: NOW)
         owner.start()
         try:
             owner.run(lambda con: _fill(con, size)).result()
             with owner.cursor() as con:
                 (results,) = con.execute("select count(*) from canary_results").fetchall()[0]
-                by = Ask(con, Fleet(), NOW)
+                by = Ask(con, FLEET, NOW)
                 rows = [_timed(name, params, by) for name, params in QUESTIONS]
         finally:
             owner.stop()
