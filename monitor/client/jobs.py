@@ -8,30 +8,17 @@ What is read of jobs comes from the queries `jobs` and `job_runs`. The page asks
 
 import secrets
 import string
-import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Self
+from datetime import datetime
+from typing import Any
 
-import httpx
-import msgspec
-
-from monitor.client.reader import TIMEOUT, Unreachable, _error_of, _reason
+from monitor.client.connection import Connection, checked, json_body
 
 RUN_LETTERS = 16
 
 
-class Jobs:
-    """One connection pool to one api; safe to share between threads.
-
-    Every method raises what `Reader` raises: BadInput, NotFound, Overloaded, StoreError, Unreachable.
-    """
-
-    def __init__(self, base_url: str) -> None:
-        self.address = base_url.rstrip("/")
-        self._http = httpx.Client(base_url=self.address, timeout=TIMEOUT, trust_env=False)
-        self._lock = threading.Lock()
-        self._down_since: datetime | None = None
+class Jobs(Connection):
+    """Jobs of one api. Raises what `Connection` says."""
 
     def run_now(self, job: str, asked_by: str) -> str:
         """Ask for a run; returns its id, or that of the run which waits already. A scheduler takes it up."""
@@ -43,25 +30,7 @@ class Jobs:
         body = {"canary": canary, "deployment": deployment, "by": by, "reason": reason}
         return datetime.fromisoformat(self._post("canary-accept", body)["since"])
 
-    def close(self) -> None:
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _post(self, verb: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"}
-        try:
-            answer = self._http.post(f"/api/v1/results/{verb}", content=msgspec.json.encode(body), headers=headers)
-        except httpx.TransportError as error:
-            with self._lock:
-                since = self._down_since = self._down_since or datetime.now(UTC)
-            raise Unreachable(self.address, since, _reason(error)) from error
-        with self._lock:
-            self._down_since = None
-        if answer.is_error:
-            raise _error_of(answer)
-        return dict(answer.json())
+        with self._told():
+            answer = self._http.post(f"/api/v1/results/{verb}", **json_body(body))
+        return dict(checked(answer).json())
