@@ -234,7 +234,27 @@ def canary_trend(
     """
     at = baseline(ask, canary, deployment)
     items = [item for item in items_of(ask, at) if not tag or tag in item.tags]
-    table = ask.sql(
+    table = _run_figures(ask, canary, deployment, items, start, runs)
+    low, high = wilson_arrays(table["passes"].to_numpy(), table["n"].to_numpy())
+    replay = np.array([kind == "replay" for kind in table["kind"].to_pylist()], dtype=bool)
+    means = _means(ask, canary, deployment, at, items, tag)
+    ends = np.array([means.get(run, (np.nan, np.nan)) for run in table["run"].to_pylist()]).reshape(-1, 2)
+    columns = {
+        "low": np.where(replay, low, np.nan),
+        "high": np.where(replay, high, np.nan),
+        "mean_low": ends[:, 0],
+        "mean_high": ends[:, 1],
+    }
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values, from_pandas=True))
+    return table
+
+
+def _run_figures(
+    ask: Ask, canary: str, deployment: str, items: list[Item], start: Moment | None, runs: int
+) -> pa.Table:
+    """Counts, weighted pass rate and latency of each of the newest runs, over these items."""
+    return ask.sql(
         """
         with shown as materialized (
             select run, kind, started_at, checkpoint, in_flight
@@ -285,19 +305,6 @@ def canary_trend(
         hashes=[item.hash for item in items],
         weights=[item.weight for item in items],
     )
-    low, high = wilson_arrays(table["passes"].to_numpy(), table["n"].to_numpy())
-    replay = np.array([kind == "replay" for kind in table["kind"].to_pylist()], dtype=bool)
-    means = _means(ask, canary, deployment, at, items, tag)
-    ends = np.array([means.get(run, (np.nan, np.nan)) for run in table["run"].to_pylist()]).reshape(-1, 2)
-    columns = {
-        "low": np.where(replay, low, np.nan),
-        "high": np.where(replay, high, np.nan),
-        "mean_low": ends[:, 0],
-        "mean_high": ends[:, 1],
-    }
-    for name, values in columns.items():
-        table = table.append_column(name, pa.array(values, from_pandas=True))
-    return table
 
 
 MOST_REPLAYS = 10_000
