@@ -10,6 +10,7 @@ import pyarrow as pa
 from monitor.errors import BadInput
 from monitor.queries.canaries import CanaryId, DeploymentId, Tag
 from monitor.queries.canary_replays import baseline, first_start
+from monitor.queries.figures import figure, finite
 from monitor.queries.registry import Ask, Rows, query
 from monitor.stats.bootstrap import paired_bootstrap
 from monitor.stats.difference import verdict
@@ -160,13 +161,13 @@ def _compared(pairs: list[dict[str, Any]]) -> dict[str, Any]:
         "only_a": only_a,
         "only_b": only_b,
         "both_fail": int((~passed_a & ~passed_b).sum()),
-        **_figure("pass_a", float(passed_a.mean()) if n else math.nan, wilson(int(passed_a.sum()), n)),
-        **_figure("pass_b", float(passed_b.mean()) if n else math.nan, wilson(int(passed_b.sum()), n)),
-        **_figure("difference", (only_b - only_a) / n if n else math.nan, interval),
-        "p_value": _finite(p_value),
-        **_figure("boot", mean, boot),
+        **figure("pass_a", float(passed_a.mean()) if n else math.nan, wilson(int(passed_a.sum()), n)),
+        **figure("pass_b", float(passed_b.mean()) if n else math.nan, wilson(int(passed_b.sum()), n)),
+        **figure("difference", (only_b - only_a) / n if n else math.nan, interval),
+        "p_value": finite(p_value),
+        **figure("boot", mean, boot),
         "verdict": shown if n >= LEAST_PAIRS else "not_enough_data",
-        "smallest_drop": _finite(smallest_drop(n, max(parted, 1 / n))) if n else None,
+        "smallest_drop": finite(smallest_drop(n, max(parted, 1 / n))) if n else None,
         "items_for_3_points": items_needed(0.03, max(parted, 0.03)) if n else None,
         **_latency(pairs),
     }
@@ -187,16 +188,7 @@ def _latency(pairs: list[dict[str, Any]]) -> dict[str, Any]:
     known = [(pair["ms_a"], pair["ms_b"]) for pair in pairs if pair["ms_a"] and pair["ms_b"]]
     a, b = np.array(known, dtype=float).reshape(-1, 2).T
     ratio, interval = paired_ratio(b, a) if known else (math.nan, UNKNOWN)
-    return {"n_latency": len(known), **_figure("latency_ratio", ratio, interval)}
-
-
-def _figure(name: str, value: float, interval: Any) -> dict[str, Any]:
-    low, high = interval
-    return {name: _finite(value), f"{name}_low": _finite(low), f"{name}_high": _finite(high)}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return {"n_latency": len(known), **figure("latency_ratio", ratio, interval)}
 
 
 def _kind(name: str) -> pa.DataType:

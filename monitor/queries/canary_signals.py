@@ -1,6 +1,5 @@
 """What the replays of a canary say: signals with their evidence, the noise of each item, and changes of state."""
 
-import math
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +8,7 @@ from monitor.canary.noise import noise
 from monitor.canary.signals import signals
 from monitor.queries.canaries import CanaryId, DeploymentId
 from monitor.queries.canary_replays import baseline, planned_pairs, replays
+from monitor.queries.figures import finite
 from monitor.queries.registry import Ask, Moment, Rows, query
 
 
@@ -35,7 +35,7 @@ def canary_evidence(ask: Ask, *, canary: CanaryId, deployment: DeploymentId) -> 
             "n_recent": one.n_recent,
             "n_items": one.n_items,
             "since": one.since,
-            "effect": _finite(one.effect),
+            "effect": finite(one.effect),
             "items": list(one.items),
         }
         for one in signals(replays(ask, canary, deployment))
@@ -125,15 +125,15 @@ def canary_noise(ask: Ask, *, canary: CanaryId, deployment: DeploymentId) -> pa.
             "item": one.item,
             "n": one.n,
             "passes": one.passes,
-            "pass_low": _finite(one.pass_low),
-            "pass_high": _finite(one.pass_high),
+            "pass_low": finite(one.pass_low),
+            "pass_high": finite(one.pass_high),
             "variants": one.variants,
             "flaky": one.flaky,
-            "latency_low": _finite(one.latency_low),
-            "latency_median": _finite(one.latency_median),
-            "latency_high": _finite(one.latency_high),
-            "logprob_median": _finite(one.logprob_median),
-            "logprob_scale": _finite(one.logprob_scale),
+            "latency_low": finite(one.latency_low),
+            "latency_median": finite(one.latency_median),
+            "latency_high": finite(one.latency_high),
+            "logprob_median": finite(one.logprob_median),
+            "logprob_scale": finite(one.logprob_scale),
         }
         for one in noise(replays(ask, canary, deployment))
     ]
@@ -161,7 +161,3 @@ NOISE = {
 
 def _schema(columns: dict[str, Any]) -> pa.Schema:
     return pa.schema(list(columns.items()))
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from monitor.errors import NotFound
+from monitor.queries.figures import figure, finite
 from monitor.queries.probes import Run, answers_of
 from monitor.queries.registry import Ask, query
 from monitor.stats.difference import verdict
@@ -89,8 +90,8 @@ def _accuracy(answers: list[tuple[bool, bool]]) -> dict[str, Any]:
         "only_a": only_a,
         "only_b": only_b,
         "both_wrong": n - both - only_a - only_b,
-        **_figure("difference", (only_b - only_a) / n if n else math.nan, interval),
-        "p_value": _finite(p_value),
+        **figure("difference", (only_b - only_a) / n if n else math.nan, interval),
+        "p_value": finite(p_value),
         "verdict": shown if n >= LEAST_PAIRS else "not_enough_data",
     }
 
@@ -102,24 +103,15 @@ def _latency(pairs: Iterable[tuple[float | None, float | None]]) -> dict[str, An
     logs = [math.log(end) if end > 0 else -math.inf for end in interval] if known else UNKNOWN
     return {
         "n_latency": len(known),
-        "median_a_ms": _finite(float(np.median(a))) if known else None,
-        "median_b_ms": _finite(float(np.median(b))) if known else None,
-        **_figure("latency_ratio", ratio, Interval(interval.low or -math.inf, interval.high)),
+        "median_a_ms": finite(float(np.median(a))) if known else None,
+        "median_b_ms": finite(float(np.median(b))) if known else None,
+        **figure("latency_ratio", ratio, Interval(interval.low or -math.inf, interval.high)),
         "latency_verdict": verdict(*logs),
     }
 
 
 def _share(name: str, k: int, n: int) -> dict[str, Any]:
-    return _figure(name, k / n if n else math.nan, wilson(k, n))
-
-
-def _figure(name: str, value: float, interval: Interval) -> dict[str, Any]:
-    """A value with both ends of its interval; an open end is null."""
-    return {name: _finite(value), f"{name}_low": _finite(interval.low), f"{name}_high": _finite(interval.high)}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return figure(name, k / n if n else math.nan, wilson(k, n))
 
 
 def _kind(name: str) -> pa.DataType:
