@@ -170,7 +170,7 @@ def test_a_process_that_is_killed_in_the_middle_goes_on_where_it_was(tmp_path: P
     with place(tmp_path) as made:
         runs = {row["kind"]: row for row in made.door.query("canary_runs")}
         assert (runs["learn"]["done"], runs["replay"]["done"]) == (len(IDS) * 12, len(IDS))
-        made.door._owner.wait_loaded()  # type: ignore[attr-defined]
+        made.door._owner.wait_loaded()  # type: ignore[attr-defined]  # the local door
         logged = made.door.query("requests", start="-1h", end="now", source="canary", limit=500)
         ids = {row["event_id"] for row in logged}
         assert expected <= len(ids) == len(logged) <= len(server.asked), "asked twice is logged twice, and told apart"

@@ -250,9 +250,9 @@ def test_an_answer_is_written_though_the_log_refuses_it(tmp_path: Path) -> None:
         made.replay()
         send = made.door.send
         refused = {"accepted": 0, "rejected": 1, "errors": [{"index": 0, "reason": "no"}]}
-        made.door.send = lambda lines, **more: refused  # type: ignore[method-assign]
+        made.door.send = lambda lines, **more: refused  # type: ignore[method-assign]  # the door refuses
         (tally,) = made.replay()
-        made.door.send = send  # type: ignore[method-assign]
+        made.door.send = send  # type: ignore[method-assign]  # the door refuses
         assert (tally.passed, tally.problem) == (1, None)
         (row,) = made.door.query("canary_item", canary="colours", deployment="watched", item="one", limit=1)
         assert (row["outcome"], row["event_id"]) == ("pass", None)

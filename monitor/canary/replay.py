@@ -21,6 +21,7 @@ from monitor.canary.suites import Item, Suite
 from monitor.chat import Image, Message, Reply
 from monitor.errors import TargetBusy, TargetError, TargetUnreachable, WatchpointError
 from monitor.probe.bodies import Picture
+from monitor.probe.log import answered
 from monitor.records import Budget
 from monitor.runtimes import Calls, Target, ask
 
@@ -291,17 +292,7 @@ def as_event(given: Given, target: Target, run: str, event_id: str | None) -> di
     }
     if given.reply is None:
         return event | {"status": "error", "error_type": given.error_type, "error_message": given.error_message}
-    reply = given.reply
-    return event | {
-        "output_text": reply.text,
-        "finish_reason": (reply.finish_reason or "")[:256] or None,
-        "latency_ms": reply.timings.total_ms,
-        "ttft_ms": reply.timings.ttft_ms,
-        "queue_ms": reply.timings.queue_ms,
-        "tokens_in": reply.tokens_in,
-        "tokens_out": reply.tokens_out,
-        "confidence": None if reply.confidence is None else min(reply.confidence, 1.0),
-    }
+    return event | answered(given.reply)
 
 
 def expected(item: Item) -> str | None:

@@ -84,14 +84,15 @@ def event_of(outcome: Outcome, run: str, event_id: str, visitor: str, *, tokens:
     if tokens and (kept := reply.tokens[:MAX_TOKENS]):
         event["attrs"]["tokens"] = [_logged(token, weighed=i < MAX_WEIGHED) for i, token in enumerate(kept)]
     event["attrs"] |= _told(reply)
-    return event | _answered(reply)
+    return event | answered(reply)
 
 
 def _logged(token: Token, *, weighed: bool) -> list[Any]:
     return [token.text, token.logprob, *([token.top] if weighed and token.top else [])]
 
 
-def _answered(reply: Reply) -> dict[str, Any]:
+def answered(reply: Reply) -> dict[str, Any]:
+    """The fields of an event that a reply fills."""
     return {
         "output_text": reply.text,
         "finish_reason": (reply.finish_reason or "")[:256] or None,
