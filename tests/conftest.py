@@ -1,6 +1,7 @@
 """What the tests share: a running api with an empty store, one with the demo, and a store owned in process."""
 
 import fcntl
+import itertools
 import os
 import shutil
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "watchpoin
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+_ports = itertools.count(os.getpid())  # another run on the same machine begins elsewhere
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +68,17 @@ def own(settings: Settings) -> Iterator[Callable[..., StoreOwner]]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on right now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port of loopback that nobody uses right now, and that nobody is given while a server of ours is away.
+
+    Systems take the local ports of outgoing connections from 32768 on (Linux) or 49152 on: a port from there, left
+    for a second by a server that a test kills and starts again, may be gone. Test processes share no ports.
+    """
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10
+    while True:
+        port = 12_000 + 2_000 * own + next(_ports) % 2_000
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -102,7 +111,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Return once the condition holds; fail the test when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
