@@ -13,12 +13,13 @@ import typer
 from rich.progress import Progress, TaskID
 
 from jobs.replaying import Asked, Tally, chosen_targets, lessons, replay_canary, suite_path
-from jobs.running import Job, Run, run_id, run_slot
+from jobs.running import Job, Run, run_slot
 from monitor.canary.suites import load_suite
 from monitor.config import Settings, load_settings
 from monitor.doors import open_door
 from monitor.errors import BadInput, WatchpointError
 from monitor.fleet import load_fleet
+from monitor.ids import run_id
 from monitor.logs import progress_bar, set_up_logs
 from monitor.records import Canary, Fleet
 from monitor.timetable import last_slot, words_of
@@ -57,7 +58,7 @@ def main(
         _say_plan(fleet, canaries, deployment)
         return
     for canary in canaries:  # mistakes are told before anything is claimed
-        load_suite(suite_path(canary, fleet))
+        load_suite(suite_path(canary.suite, fleet))
         chosen_targets(canary, fleet, deployment)
     asked = Asked(tuple(deployment), in_flight or None)
     codes = {OK}
@@ -106,7 +107,7 @@ def _chosen(fleet: Fleet, name: str) -> list[Canary]:
 def _say_plan(fleet: Fleet, canaries: list[Canary], only: list[str]) -> None:
     """What would be asked, a line for each deployment."""
     for canary in canaries:
-        suite, passes = load_suite(suite_path(canary, fleet)), len(lessons(canary))
+        suite, passes = load_suite(suite_path(canary.suite, fleet)), len(lessons(canary))
         for one in chosen_targets(canary, fleet, only):
             n = len(suite.items)
             print(

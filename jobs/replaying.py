@@ -14,15 +14,16 @@ from typing import Any
 
 import structlog
 
-from jobs.running import Run, run_id
+from jobs.running import Run
 from monitor.canary.aids import Aids
 from monitor.canary.replay import Given, Pass, Plan, Replay, Spent
 from monitor.canary.signals import MIN_REFERENCE, Signal, decide
 from monitor.canary.suites import SHIPPED, Item, Suite, load_suite
-from monitor.canary.writing import Writing
+from monitor.canary.writing import CanaryPost, Writing
 from monitor.config import Settings
 from monitor.doors import OpenDoor
 from monitor.errors import BadInput, WatchpointError
+from monitor.ids import run_id
 from monitor.records import Budget, Canary, Fleet
 from monitor.runtimes import Calls, Target, target
 from monitor.runtimes.targets import planned_deployments
@@ -69,7 +70,7 @@ class Tally:
 
 def replay_canary(run: Run, settings: Settings, fleet: Fleet, canary: Canary, asked: Asked) -> list[Tally]:
     """Replay a canary on its deployments side by side. Raises BadInput for a suite or deployment that is wrong."""
-    suite = load_suite(suite_path(canary, fleet))
+    suite = load_suite(suite_path(canary.suite, fleet))
     chosen = chosen_targets(canary, fleet, asked.deployments)
     know(run.door, suite)
     run.door.write("canary-sweep", {"canary": canary.id})
@@ -77,11 +78,11 @@ def replay_canary(run: Run, settings: Settings, fleet: Fleet, canary: Canary, as
     return asyncio.run(_side_by_side(run, settings, fleet, canary, suite, chosen, asked))
 
 
-def suite_path(canary: Canary, fleet: Fleet) -> Path:
+def suite_path(suite: str, fleet: Fleet) -> Path:
     """A suite that ships by its id, else a file or folder relative to the fleet file."""
-    if canary.suite in SHIPPED:
-        return SHIPPED[canary.suite]
-    return (Path(fleet.path).parent if fleet.path else Path()) / canary.suite
+    if suite in SHIPPED:
+        return SHIPPED[suite]
+    return (Path(fleet.path).parent if fleet.path else Path()) / suite
 
 
 def chosen_targets(canary: Canary, fleet: Fleet, only: Sequence[str] = ()) -> list[Target]:
@@ -183,7 +184,8 @@ class One:
         plan = Plan(run, self.target, self.suite, items, passes, self.canary.retries, budget, answered, spent)
         state, problem = "failed", UNFINISHED
         try:
-            async with Writing(door, plan, owner, lambda given: self._count(given, tally)) as writing:
+            post = CanaryPost(door, plan, owner, lambda given: self._count(given, tally))
+            async with Writing(plan, post) as writing:
                 problem = await Replay(plan, self.calls, self.aids, writing.keep).run()
             state = "failed" if problem else "done"
         finally:

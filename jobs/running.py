@@ -4,10 +4,8 @@ The scheduler runs jobs through here, and so does `python -m jobs.NAME`, from cr
 the work of a slot, the others find it claimed.
 """
 
-import hashlib
 import os
 import socket
-import string
 import sys
 import threading
 import time
@@ -22,6 +20,7 @@ import structlog
 from monitor.config import Settings
 from monitor.doors import OpenDoor, open_door
 from monitor.errors import NotFound, WatchpointError
+from monitor.ids import run_id
 from monitor.logs import set_up_logs
 from monitor.records import Schedule
 from monitor.store.jobs import LEASE, LOG_BYTES
@@ -125,12 +124,6 @@ class Job:
 def owner_name() -> str:
     """This process, for those who look who has claimed a run."""
     return f"{socket.gethostname()[:60]}-{os.getpid()}"
-
-
-def run_id(*parts: object) -> str:
-    """Letters only, as digits may be taken for a phone number; the same parts give the same id."""
-    digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
-    return "".join(string.ascii_lowercase[byte % 26] for byte in digest[:16])
 
 
 def run_slot(

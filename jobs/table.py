@@ -1,7 +1,8 @@
-"""The table of jobs: those of Watchpoint itself, and one for each canary of the fleet file."""
+"""The table of jobs: those of Watchpoint itself, and one for each canary and each benchmark of the fleet file."""
 
 from dataclasses import replace
 
+from jobs.benchmark import benchmark_job, evaluated
 from jobs.canary import canary_job
 from jobs.demo import demo_job
 from jobs.retention import RETENTION
@@ -19,6 +20,7 @@ def jobs_of(settings: Settings, fleet: Fleet) -> dict[str, Job]:
             RETENTION,
             demo_job(settings),
             *(canary_job(settings, fleet, canary) for canary in fleet.canaries.values()),
+            *(benchmark_job(settings, fleet, one) for one in evaluated(fleet).values()),
         )
     }
     if wrong := [name for name in fleet.jobs if name not in known]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,6 +128,7 @@ def worker() -> None:
 @cli.command()
 def check(file: Annotated[str, typer.Argument(help="a fleet file; default: the one of the settings")] = "") -> None:
     """Check settings, fleet file and the suites that it names, and say what is in them."""
+    from jobs import benchmark, evaluating
     from jobs.replaying import chosen_targets, suite_path
     from jobs.table import jobs_of
     from monitor.canary.suites import load_suite
@@ -141,9 +143,13 @@ def check(file: Annotated[str, typer.Argument(help="a fleet file; default: the o
     build_redactor(fleet.redaction)
     told = [describe_fleet(fleet)]
     for canary in fleet.canaries.values():
-        suite = load_suite(suite_path(canary, fleet))
+        suite = load_suite(suite_path(canary.suite, fleet))
         where = ", ".join(one.id for one in chosen_targets(canary, fleet))
         told.append(f"canary {canary.id}: {len(suite.items)} questions of {suite.path} on {where}")
+    for one in benchmark.evaluated(fleet).values():
+        items = evaluating.suite_of(one, fleet).items
+        which = ", ".join(target.checkpoint.id for target in evaluating.chosen_targets(one, fleet))
+        told.append(f"benchmark {one.id}: {len(items)} questions to {which}")
     told += [f"job {job.name}: {words_of(job.schedule)}" for job in jobs_of(settings, fleet).values()]
     print("\n".join(told))
 
@@ -189,6 +195,58 @@ def import_file(
     console.print(format_summary(summary), markup=False, highlight=False)
     if summary.read and not summary.dry_run and not summary.accepted and not summary.duplicate:
         raise typer.Exit(1)
+
+
+@cli.command("import-benchmarks")
+def import_benchmarks(
+    path: Annotated[Path, typer.Argument(help="a folder, a zip or a file that a harness wrote")],
+    harness: Annotated[str, typer.Option(help="which importer; default: told by the content")] = "",
+    checkpoint: Annotated[str, typer.Option(help="the checkpoint that all of it is of")] = "",
+    map: Annotated[list[str], typer.Option("--map", help="NAME=CHECKPOINT, several with commas or repeated")] = [],  # noqa: A002, B006
+    model: Annotated[str, typer.Option(help="its family; default: as the fleet file says")] = "",
+    step: Annotated[int, typer.Option(min=-1, help="its training step; -1: as file, fleet file or name say")] = -1,
+    dry_run: Annotated[bool, typer.Option(help="read and say what is there, write nothing")] = False,
+) -> None:
+    """Import results of benchmarks; importing them again changes nothing."""
+    from monitor.doors import open_door
+    from monitor.harnesses.naming import Names
+    from monitor.harnesses.run import REFUSED, import_tree, summary
+    from monitor.harnesses.tree import open_tree
+    from monitor.ids import run_id
+    from monitor.importers import parse_pairs
+
+    settings = _start("import")
+    names = Names(
+        load_fleet(settings.fleet_file),
+        parse_pairs(map, "--map"),
+        checkpoint or None,
+        model or None,
+        step if step >= 0 else None,
+    )
+    owner = f"import-{run_id(os.getpid(), datetime.now(UTC).isoformat())}"
+    lines = []
+    with open_tree(path) as tree, nullcontext() if dry_run else open_door(settings) as door:
+        for line in import_tree(tree, names, door.write if door else None, owner, harness):
+            lines.append(line)
+            told = [line.words, *(f"         note: {note}" for note in line.notes)]
+            console.print("\n".join(told), markup=False, highlight=False)
+        for skipped in tree.skipped:
+            console.print(f"left out {skipped}", markup=False, highlight=False)
+    console.print(summary(lines), markup=False, highlight=False)
+    if any(line.outcome == REFUSED for line in lines):
+        raise typer.Exit(1)
+
+
+@cli.command("forget-benchmark")
+def forget_benchmark(
+    run: Annotated[str, typer.Argument(help="id of an evaluation; the query benchmark_runs lists them")],
+) -> None:
+    """Delete an evaluation that was imported by mistake, with its items."""
+    from monitor.doors import open_door
+
+    with open_door(_start("import")) as door:
+        door.write("benchmark-forget", {"run": run})
+    print(f"forgotten: {run}")
 
 
 @cli.command()

@@ -15,6 +15,7 @@ from monitor.records import (
     ENGINES,
     OVERLAPS,
     RUNTIMES,
+    Benchmark,
     Budget,
     Canary,
     Checkpoint,
@@ -142,6 +143,19 @@ CANARY = (
     Key("usd_per_mtok_in", float, "0 or more US dollars per million tokens", _within(0, 1e6)),
     Key("usd_per_mtok_out", float, "0 or more US dollars per million tokens", _within(0, 1e6)),
 )
+BENCHMARK = (
+    Key("suite", str, "a suite that ships, or a file or folder relative to this file", NAME),
+    Key("checkpoints", list, "the ids of checkpoints in this file", refers="checkpoints", of=str),
+    Key("model", str, "the id of a model in this file", refers="models"),
+    *SCHEDULE,
+    Key("in_flight", int, "1 to 256", _within(1, 256)),
+    Key("retries", int, "0 to 10", _within(0, 10)),
+    Key("weight", float, "0 or more; 0 leaves it out of the overall ranking", _within(0, 1e6)),
+    Key("margin", float, "a share between 0 and 1, such as 0.02", _is_share),
+)
+MEANT_FOR_SUITES = ("checkpoints", "model", *(key.name for key in SCHEDULE), "in_flight", "retries")
+"""Keys of a benchmark that only its evaluation by us reads."""
+
 JOB = (*SCHEDULE, Key("enabled", bool))
 ENDPOINT = (
     Key("url", str, "an address http://... or https://..., up to and with /v1", _is_address, required=True),
@@ -149,7 +163,14 @@ ENDPOINT = (
     Key("key_env", str, "the NAME of an environment variable in capitals, such as JUDGE_KEY", VARIABLE, hidden=True),
     Key("version", str, "what the server has to call the model in its answers", NAME),
 )
-SECTIONS = {"models": MODEL, "checkpoints": CHECKPOINT, "deployments": DEPLOYMENT, "canaries": CANARY, "jobs": JOB}
+SECTIONS = {
+    "models": MODEL,
+    "checkpoints": CHECKPOINT,
+    "deployments": DEPLOYMENT,
+    "canaries": CANARY,
+    "benchmarks": BENCHMARK,
+    "jobs": JOB,
+}
 ENDPOINTS = ("judge", "embedding")
 ROOT = (
     *(Key(name, dict, f"[{name}.ID]") for name in SECTIONS),
@@ -173,6 +194,7 @@ def load_fleet(path: str | Path) -> Fleet:
     _check_runtimes(document, values["deployments"])
     _check_pattern_names(document, redaction)
     _check_schedules(document, values)
+    _check_benchmarks(document, values["benchmarks"])
     document.raise_problems()
     return _build(values, str(path))
 
@@ -261,7 +283,7 @@ def _check_pattern_names(document: Document, redaction: Mapping[str, Any]) -> No
 
 def _check_schedules(document: Document, values: Mapping[str, Any]) -> None:
     """A schedule is a cron line or an interval, never both; a canary needs one."""
-    for section in ("canaries", "jobs"):
+    for section in ("canaries", "benchmarks", "jobs"):
         for id_, keys in values[section].items():
             written = document.root[section][id_]
             if "cron" in written and "every" in written:
@@ -270,6 +292,17 @@ def _check_schedules(document: Document, values: Mapping[str, Any]) -> None:
                 document.report((section, id_), ': needs a schedule: every = "15m", or cron = "7 * * * *"')
             if "cron" in keys and (problem := cron_problem(keys["cron"])):
                 document.report((section, id_, "cron"), f' = "{keys["cron"]}": {problem}')
+
+
+def _check_benchmarks(document: Document, benchmarks: Mapping[str, Mapping[str, Any]]) -> None:
+    """What is evaluated by us has a suite, and names its checkpoints in one way."""
+    for id_ in benchmarks:
+        written = document.root["benchmarks"][id_]
+        if "suite" not in written:
+            for key in (name for name in MEANT_FOR_SUITES if name in written):
+                document.report(("benchmarks", id_, key), ": is read beside suite only; add suite, or leave it out")
+        elif "checkpoints" in written and "model" in written:
+            document.report(("benchmarks", id_, "model"), ": stands beside checkpoints; leave one of them out")
 
 
 def _build(values: Mapping[str, Any], path: str) -> Fleet:
@@ -289,6 +322,7 @@ def _build(values: Mapping[str, Any], path: str) -> Fleet:
         deployments,
         Redaction(switches, patterns),
         {id_: _canary(id_, keys) for id_, keys in values["canaries"].items()},
+        {id_: _benchmark(id_, keys) for id_, keys in values["benchmarks"].items()},
         {id_: _schedule(keys) if keys.get("enabled", True) else None for id_, keys in values["jobs"].items()},
         **{name: Endpoint(**values[name]) if name in values else None for name in ENDPOINTS},
         path=path,
@@ -306,6 +340,14 @@ def _canary(id_: str, keys: Mapping[str, Any]) -> Canary:
     own = ("suite", "deployments", "in_flight", "retries", "learn_in_flight", "learn_repeats")
     kept = {name: keys[name] for name in own if name in keys}
     return Canary(id_, schedule=_schedule(keys), budget=budget, **kept)
+
+
+def _benchmark(id_: str, keys: Mapping[str, Any]) -> Benchmark:
+    own = ("suite", "checkpoints", "model", "in_flight", "retries", "weight", "margin")
+    kept = {name: keys[name] for name in own if name in keys}
+    if {"every", "cron"} & keys.keys():
+        kept["schedule"] = _schedule(keys)
+    return Benchmark(id_, **kept)
 
 
 def _schedule(keys: Mapping[str, Any]) -> Schedule:

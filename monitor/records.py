@@ -129,6 +129,21 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What counts in a benchmark; with a suite, a job evaluates the checkpoints that have no result of it yet."""
+
+    id: str
+    suite: str | None = None  # a suite that ships, or a file or folder relative to the fleet file
+    checkpoints: tuple[str, ...] = ()  # none: all that can be asked, of `model` where that is given
+    model: str | None = None
+    schedule: Schedule = field(default_factory=lambda: Schedule(every_s=3600))
+    in_flight: int = 16  # questions that one checkpoint is asked at once
+    retries: int = 3
+    weight: float = 1.0  # in the overall ranking
+    margin: float = 0.02  # a share: a checkpoint that loses less counts as no worse
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An OpenAI-compatible server that helps to check answers: a judge, or embeddings."""
 
@@ -147,6 +162,7 @@ class Fleet:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     redaction: Redaction = field(default_factory=Redaction)
     canaries: dict[str, Canary] = field(default_factory=dict)
+    benchmarks: dict[str, Benchmark] = field(default_factory=dict)
     jobs: dict[str, Schedule | None] = field(default_factory=dict)  # None: switched off
     judge: Endpoint | None = None
     embedding: Endpoint | None = None

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from monitor.api.app import create_app
 from monitor.client.prober import Prober
 from monitor.client.reader import Reader
 from monitor.config import load_settings
+from monitor.errors import NotFound
 from monitor.fleet import load_fleet
 from monitor.probe.limits import Limits
 from monitor.store.owner import StoreOwner
@@ -41,8 +42,14 @@ class Bench:
         return dict(row) | {name: json.loads(row[name]) for name in ("spec", "result") if row[name]}
 
     def over(self, run: str, seconds: float = 60) -> dict[str, Any]:
-        """The row of a run once it has ended."""
-        wait_until(lambda: self.run(run)["state"] != "running", seconds)
+        """The row of a run once it has ended; that of a single one is written beside its first answers."""
+
+        def ended() -> bool:
+            with suppress(NotFound):
+                return bool(self.run(run)["state"] != "running")
+            return False
+
+        wait_until(ended, seconds)
         return self.run(run)
 
     def logged(self, run: str, n: int) -> Any:

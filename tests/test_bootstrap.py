@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitor.stats.bootstrap import paired_bootstrap
+from monitor.stats.bootstrap import mean_bootstrap, paired_bootstrap
 
 
 def test_it_agrees_with_the_bootstrap_of_scipy() -> None:
@@ -80,3 +80,24 @@ def test_nothing_is_unknown_and_equal_differences_do_not_vary() -> None:
 def test_what_does_not_fit_is_named(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         paired_bootstrap(**arguments)
+
+
+def test_the_interval_of_one_mean_agrees_with_scipy() -> None:
+    x = np.random.default_rng(6).beta(8, 2, 60)
+    mean, (low, high) = mean_bootstrap(x, n=20_000)
+    theirs = stats.bootstrap((x,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(7))
+    assert mean == pytest.approx(float(x.mean()))
+    assert (low, high) == pytest.approx(theirs.confidence_interval, abs=0.002)
+
+
+def test_the_difference_is_the_mean_of_the_differences() -> None:
+    rng = np.random.default_rng(8)
+    a, b, groups = rng.random(90), rng.random(90), np.repeat(np.arange(30), 3)
+    assert paired_bootstrap(a, b, groups) == mean_bootstrap(a - b, groups)
+
+
+def test_a_hundred_thousand_graded_items_agree_with_the_normal_distribution() -> None:
+    x = np.random.default_rng(9).beta(2, 2, 100_000)
+    mean, (low, high) = mean_bootstrap(x)
+    error = 1.96 * x.std() / math.sqrt(x.size)
+    assert (low, high) == pytest.approx((mean - error, mean + error), abs=0.06 * error)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from jobs.running import run_id
+from monitor.ids import run_id
 from monitor.canary import replay
 from monitor.errors import StoreError
 from monitor.queries import canary_replays

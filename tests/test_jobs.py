@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from jobs import running
-from jobs.running import Job, Run, run_id, run_slot
+from jobs.running import Job, Run, run_slot
 from jobs.table import jobs_of
 from monitor.config import Settings
 from monitor.doors import OpenDoor, open_door
 from monitor.errors import BadInput, ConfigError, NotFound, StoreError
 from monitor.fleet import load_fleet
+from monitor.ids import run_id
 from monitor.records import Fleet, Schedule
 from monitor.store import jobs as store_jobs
 from monitor.store.owner import StoreOwner

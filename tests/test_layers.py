@@ -32,6 +32,7 @@ LAYERS = (
             "monitor/config.py",
             "monitor/errors.py",
             "monitor/fleet.py",
+            "monitor/ids.py",
             "monitor/records.py",
             "monitor/timetable.py",
             "monitor/toml_tables.py",
@@ -42,6 +43,7 @@ LAYERS = (
         "maths",
         (
             "monitor/stats/",
+            "monitor/benchmarks/",
             "monitor/canary/__init__.py",
             "monitor/canary/fingerprint.py",
             "monitor/canary/loads.py",
@@ -58,6 +60,7 @@ LAYERS = (
             "monitor/store/",
             "monitor/ingest/",
             "monitor/importers/",
+            "monitor/harnesses/",
             "monitor/queries/",
             "monitor/inference/",
             "monitor/runtimes/",

@@ -192,7 +192,7 @@ def test_a_lost_connection_is_made_again(own: Own) -> None:
     owner = own()
     owner.run(lambda con: con.close()).result(10)
     post(owner, [{"deployment": "d"}] * 10)
-    owner.wait_loaded(20)
+    owner.wait_loaded(60)
     wait_until(lambda: owner.problem is None)
     assert one(owner, COUNT) == 10
 
@@ -342,7 +342,7 @@ def test_waiting_for_the_loader_does_not_wait_for_what_comes_later(own: Own) -> 
     stop = threading.Event()
 
     def keep_posting() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.02):  # faster than a segment is loaded, slower than any backlog could grow past waiting
             post(owner, {"deployment": "later"})
 
     thread = threading.Thread(target=keep_posting)

@@ -17,6 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 import monitor
 from monitor.api import docs
+from monitor.api.benchmarks import add_uploads
 from monitor.api.formats import FORMATS, choose, render
 from monitor.api.maintenance import maintain
 from monitor.api.media import add_media
@@ -69,6 +70,7 @@ def create_app(settings: Settings, owner: StoreOwner, limits: Limits = LIMITS) -
     add_media(app, settings, owner)
     add_probes(app, settings, limits, lambda: app.state.probes)
     add_results(app, settings, owner)
+    add_uploads(app, settings, owner)
     _add_operations(app, owner)
     return app
 

@@ -113,6 +113,17 @@ MEDIA_BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+
+
+def upload(parameters: dict[str, str]) -> dict[str, Any]:
+    """A file as the body, with these parameters."""
+    listed = [
+        {"name": name, "in": "query", "required": False, "description": about, "schema": {"type": "string"}}
+        for name, about in parameters.items()
+    ]
+    return MEDIA_BODY | {"parameters": listed}
+
+
 MEDIA_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "no image that can be read", **_ERROR},
     404: {"description": "no such image is kept", **_ERROR},

@@ -24,14 +24,20 @@ BEAT_S = 20.0
 _encode = msgspec.json.Encoder().encode
 
 
-class Writing:
-    """The answers of one run on their way to the store. Use it as `async with`; at the end all are written."""
+Answered = tuple[Given, int, float]
+"""An answer, and the tokens and US dollars that the run had taken by then."""
 
-    def __init__(self, door: OpenDoor, plan: Plan, owner: str, on_written: Callable[[list[Given]], None]) -> None:
-        self._door, self._plan, self._owner, self._on_written = door, plan, owner, on_written
-        self._spent: list[float] = [0, 0.0]
+
+class Writing:
+    """The answers of one run on their way to the store. Use it as `async with`; at the end all are written.
+
+    `post` writes some of them, in a thread; without any it says that the run goes on.
+    """
+
+    def __init__(self, plan: Plan, post: Callable[[list[Answered]], None]) -> None:
+        self._post = post
         self._most = max(one.in_flight for one in plan.passes)
-        self._queue: asyncio.Queue[tuple[Given, int, float] | None] = asyncio.Queue(self._most)
+        self._queue: asyncio.Queue[Answered | None] = asyncio.Queue(self._most)
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._write())
@@ -47,7 +53,7 @@ class Writing:
         if self._task.done():
             await self._task
 
-    async def _put(self, one: tuple[Given, int, float] | None) -> None:
+    async def _put(self, one: Answered | None) -> None:
         """Wait for a place in the queue, but not where nobody empties it any more."""
         put = asyncio.ensure_future(self._queue.put(one))
         try:
@@ -73,7 +79,15 @@ class Writing:
                 batch.append(more)
             await asyncio.to_thread(self._post, batch)
 
-    def _post(self, batch: list[tuple[Given, int, float]]) -> None:
+
+class CanaryPost:
+    """Writes answers of a canary: as predictions, then as results."""
+
+    def __init__(self, door: OpenDoor, plan: Plan, owner: str, on_written: Callable[[list[Given]], None]) -> None:
+        self._door, self._plan, self._owner, self._on_written = door, plan, owner, on_written
+        self._spent: list[float] = [0, 0.0]
+
+    def __call__(self, batch: list[Answered]) -> None:
         plan, given = self._plan, [one for one, _, _ in batch]
         # a question that is asked again is another prediction
         ids: list[str | None] = [f"{plan.run}-{new_id()}" for _ in given]

@@ -1,6 +1,6 @@
 """Loads the demo: `python -m monitor demo` sends the generated traffic through the same door as everybody else's."""
 
-import shutil
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,14 @@ from monitor.demo.asked import all_scenes
 from monitor.demo.generator import generate
 from monitor.demo.incidents import read_truth, write_truth
 from monitor.demo.render import png
+from monitor.demo.suites import write_benchmarks
 from monitor.doors import open_door
 
 FLEET = Path(__file__).with_name("fleet.toml")
 TRUTH = "demo-truth.json"
+SUITES = "demo-suites"
+PLACE = "data/demo-suites"
+"""Where the fleet file of the demo has its benchmarks; another data folder is written into it."""
 
 
 def load_demo(settings: Settings, now: datetime, days: int, seed: int, on_progress: Callable[[float], None]) -> str:
@@ -23,8 +27,9 @@ def load_demo(settings: Settings, now: datetime, days: int, seed: int, on_progre
 
     Where a demo was loaded or begun before, that one is completed: doing it twice adds nothing.
     """
-    made = _place_fleet(Path(settings.fleet_file))
     settings.data.mkdir(parents=True, exist_ok=True)
+    write_benchmarks(settings.data / SUITES)
+    made = _place_fleet(Path(settings.fleet_file), settings.data / SUITES)
     path = settings.data / TRUTH
     again = path.exists()
     truth = read_truth(path) if again else write_truth(path, now, days, seed)
@@ -51,9 +56,10 @@ def load_demo(settings: Settings, now: datetime, days: int, seed: int, on_progre
     )
 
 
-def _place_fleet(path: Path) -> bool:
+def _place_fleet(path: Path, suites: Path) -> bool:
     """Register the demo's deployments where there is no fleet file yet."""
     if path.exists():
         return False
-    shutil.copyfile(FLEET, path)
+    place = Path(os.path.relpath(suites.resolve(), path.resolve().parent)).as_posix()
+    path.write_text(FLEET.read_text("utf-8").replace(PLACE, place), "utf-8")
     return True

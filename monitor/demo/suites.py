@@ -1,14 +1,17 @@
-"""Writes the canary suites of the small checkpoints: `python -m monitor.demo.suites`.
+"""Writes suites of questions for the small checkpoints: the shipped canaries (`python -m monitor.demo.suites`), and the
+benchmarks of the demo, which `make demo` draws.
 
-Questions come from `questions` and `texts` with a seed of their own, so that no checkpoint was taught or judged on
-them. Images are drawn as in training and then kept in 64 shades a colour, which makes their files half as large.
+Questions come from `questions` and `texts` with seeds of their own, so that no checkpoint was taught or judged on them.
+Images are drawn as in training and then kept in 64 shades a colour, which makes their files half as large.
 """
 
 import hashlib
 import io
+import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +25,42 @@ from monitor.demo.questions import Question, Rng, Scenes
 from monitor.demo.render import image
 from monitor.demo.scenes import SIDE, Scene, Thing, album, pair, scene
 
-SEED = 4_000_037
-"""Not a seed of the training, of the published figures, or of the demo's log."""
 
-SINGLES, PAIRS, ALBUMS = 10, 3, (3, 4, 5)
-EACH = 6
-"""Questions of each kind about images."""
-TEXTS = 10
-"""Questions of each kind about texts."""
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How much is drawn; the seed is none of the training, of the published figures, or of the demo's log."""
+
+    seed: int
+    singles: int  # images
+    pairs: int
+    albums: tuple[int, ...]  # images of each album
+    each: int  # questions of each kind about images
+    texts: int  # questions of each kind about texts
+
+
+CANARIES = Draw(seed=4_000_037, singles=10, pairs=3, albums=(3, 4, 5), each=6, texts=10)
+BENCHMARKS = Draw(seed=5_000_011, singles=50, pairs=25, albums=(3, 4, 5, 6) * 5, each=50, texts=40)
 
 BITS = 6
-MAX_TOKENS = {"shapes": 48, "shapes-text": 128}
+MAX_TOKENS = {"shapes": 48, "shapes-text": 128, "shapes-lm": 128}
 
 ABOUT = {
     "shapes": "What the small vision checkpoints can do: ten kinds of questions about images of coloured shapes.",
     "shapes-text": "What the small text checkpoints can do: captions, JSON, classes and summaries about shapes.",
+    "shapes-vqa": "Questions about one image of coloured shapes: colour, shape, count, presence, list, description.",
+    "shapes-point": "Where a shape is: one point (x, y) in shares of the image.",
+    "shapes-multi": "Questions about two to six images: comparison, presence on any, how many.",
+    "shapes-lm": "Captions, JSON, classes and summaries about shapes, without an image.",
 }
+SEVERAL = ("compare", "any", "images")
+VISION = {
+    "shapes-vqa": tuple(kind for kind in questions.KINDS if kind not in ("point", *SEVERAL)),
+    "shapes-point": ("point",),
+    "shapes-multi": SEVERAL,
+}
+"""The benchmarks about images, and the kinds of questions in each."""
+
+ITEMS = "items.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +72,57 @@ class Asked:
 
 
 def main() -> None:
-    """Write both suites over what lies there."""
-    folder = SHIPPED["shapes"]
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    for name, content in images().items():
-        (folder / "images" / name).write_bytes(content)
-    write(folder, "shapes", shapes_items())
-    write(SHIPPED["shapes-text"], "shapes-text", text_items())
+    """Write both canary suites over what lies there."""
+    write_images(SHIPPED["shapes"], CANARIES)
+    write(SHIPPED["shapes"], "shapes", shapes_items(CANARIES, questions.KINDS))
+    write(SHIPPED["shapes-text"], "shapes-text", text_items(CANARIES))
+
+
+def write_benchmarks(folder: Path) -> None:
+    """The benchmarks of the demo, a folder each, with their items as JSON Lines."""
+    for name, kinds in VISION.items():
+        write_images(folder / name, BENCHMARKS, kinds)
+        write_lines(folder / name, name, shapes_items(BENCHMARKS, kinds))
+    write_lines(folder / "shapes-lm", "shapes-lm", text_items(BENCHMARKS))
 
 
 def write(folder: Path, suite: str, items: Iterable[dict[str, Any]]) -> None:
     """One suite file; each item is written as a person would."""
     folder.mkdir(parents=True, exist_ok=True)
-    head = {"suite": suite, "about": ABOUT[suite], "settings": {"max_tokens": MAX_TOKENS[suite], "temperature": 0}}
-    body = {"items": list(items)}
-    text = "".join(yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=110) for part in (head, body))
+    text = "".join(_yaml(part) for part in (_head(suite), {"items": list(items)}))
     (folder / NAME).write_text(f"# Written by `python -m monitor.demo.suites`.\n{text}", "utf-8")
 
 
-def shapes_items() -> Iterator[dict[str, Any]]:
-    """Sixty items about images, tagged by kind and by how many images they have."""
-    for kind in questions.KINDS:
-        for number, asked in enumerate(_asked(kind), 1):
+def write_lines(folder: Path, suite: str, items: Iterable[dict[str, Any]]) -> None:
+    """A suite file whose items stand in another, one a line."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ITEMS).write_text("".join(f"{json.dumps(item)}\n" for item in items), "utf-8")
+    (folder / NAME).write_text(_yaml(_head(suite) | {"items": ITEMS}), "utf-8")
+
+
+def write_images(folder: Path, draw: Draw, kinds: Collection[str] = tuple(questions.KINDS)) -> None:
+    """The images of a draw that questions of these kinds are about."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for name, content in images(draw, kinds).items():
+        (folder / "images" / name).write_bytes(content)
+
+
+def _head(suite: str) -> dict[str, Any]:
+    return {
+        "suite": suite,
+        "about": ABOUT[suite],
+        "settings": {"max_tokens": MAX_TOKENS.get(suite, 48), "temperature": 0},
+    }
+
+
+def _yaml(part: dict[str, Any]) -> str:
+    return str(yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=110))
+
+
+def shapes_items(draw: Draw, kinds: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Items about images, tagged by kind and by how many images they have."""
+    for kind in kinds:
+        for number, asked in enumerate(_asked(draw, kind), 1):
             yield {
                 "id": f"{kind}-{number}",
                 "tags": [kind, "one-image" if len(asked.files) == 1 else "several-images"],
@@ -81,11 +133,11 @@ def shapes_items() -> Iterator[dict[str, Any]]:
             }
 
 
-def text_items() -> Iterator[dict[str, Any]]:
-    """Forty items without images."""
-    rng = np.random.default_rng([SEED, 2])
+def text_items(draw: Draw) -> Iterator[dict[str, Any]]:
+    """Items without images."""
+    rng = np.random.default_rng([draw.seed, 2])
     for kind in texts.TEXT_KINDS:
-        for number in range(1, TEXTS + 1):
+        for number in range(1, draw.texts + 1):
             question = questions.sample(kind, rng, texts.TEXT_KINDS)
             yield {"id": f"{kind}-{number}", "tags": [kind], "prompt": question.prompt, "checks": [check(question)]}
 
@@ -104,20 +156,20 @@ def circle(thing: Thing) -> list[float]:
     return [*thing.centre, math.ceil(thing.radius / SIDE * 1e6) / 1e6]
 
 
-def images() -> dict[str, bytes]:
-    """The image files of the suite by name."""
-    return dict(_file(one) for scenes in (*_singles(), *_pairs(), *_albums()) for one in scenes)
+def images(draw: Draw, kinds: Collection[str] = tuple(questions.KINDS)) -> dict[str, bytes]:
+    """The image files of a suite by name."""
+    pools = {id(pool): pool for kind in kinds for pool in (_pool(draw, kind),)}.values()
+    return dict(_file(one) for pool in pools for scenes in pool for one in scenes)
 
 
-def _asked(kind: str) -> list[Asked]:
-    """Six questions of a kind: about single images in turn, so that each is asked about four times, or all of a few."""
+def _asked(draw: Draw, kind: str) -> list[Asked]:
+    """Questions of a kind: about single images in turn, so that each is asked about a few times, or all of a few."""
     place = list(questions.KINDS).index(kind)
-    rng = np.random.default_rng([SEED, 1, place])
-    draw = questions.KINDS[kind].draw
-    pool = _singles() if draw is questions.one_image else _pairs() if draw is pair else _albums()
-    start = EACH * place if draw is questions.one_image else 0
+    rng = np.random.default_rng([draw.seed, 1, place])
+    pool = _pool(draw, kind)
+    start = draw.each * place if questions.KINDS[kind].draw is questions.one_image else 0
     found: list[Asked] = []
-    while len(found) < EACH:
+    while len(found) < draw.each:
         scenes = pool[(start + len(found)) % len(pool)]
         files = tuple(_file(one)[0] for one in scenes)
         asked = Asked(questions.ask(kind, scenes, rng), files)
@@ -126,25 +178,35 @@ def _asked(kind: str) -> list[Asked]:
     return found
 
 
-def _singles() -> list[Scenes]:
-    rng = _rng(0)
-    return [(scene(rng),) for _ in range(SINGLES)]
+def _pool(draw: Draw, kind: str) -> tuple[Scenes, ...]:
+    """The images that questions of a kind are about."""
+    drawn = questions.KINDS[kind].draw
+    return _singles(draw) if drawn is questions.one_image else _pairs(draw) if drawn is pair else _albums(draw)
 
 
-def _pairs() -> list[Scenes]:
-    rng = _rng(1)
-    return [pair(rng) for _ in range(PAIRS)]
+@cache
+def _singles(draw: Draw) -> tuple[Scenes, ...]:
+    rng = _rng(draw, 0)
+    return tuple((scene(rng),) for _ in range(draw.singles))
 
 
-def _albums() -> list[Scenes]:
-    rng = _rng(2)
-    return [album(rng, n, most=2) for n in ALBUMS]
+@cache
+def _pairs(draw: Draw) -> tuple[Scenes, ...]:
+    rng = _rng(draw, 1)
+    return tuple(pair(rng) for _ in range(draw.pairs))
 
 
-def _rng(part: int) -> Rng:
-    return np.random.default_rng([SEED, 0, part])
+@cache
+def _albums(draw: Draw) -> tuple[Scenes, ...]:
+    rng = _rng(draw, 2)
+    return tuple(album(rng, n, most=2) for n in draw.albums)
 
 
+def _rng(draw: Draw, part: int) -> Rng:
+    return np.random.default_rng([draw.seed, 0, part])
+
+
+@cache
 def _file(one: Scene) -> tuple[str, bytes]:
     """The PNG file of a scene, and its name after its pixels, which are the same whatever zlib there is."""
     posterised = ImageOps.posterize(image(one), BITS)

@@ -1,6 +1,10 @@
 """Every question that Watchpoint answers; importing this package registers them all."""
 
 from monitor.queries import (
+    benchmark_best,
+    benchmark_comparison,
+    benchmark_ranking,
+    benchmarks,
     canaries,
     canary_comparison,
     canary_signals,
@@ -20,6 +24,10 @@ __all__ = [
     "Ask",
     "Query",
     "ask",
+    "benchmark_best",
+    "benchmark_comparison",
+    "benchmark_ranking",
+    "benchmarks",
     "canaries",
     "canary_comparison",
     "canary_signals",

@@ -5,7 +5,12 @@ sequences    an interval of a mean after each new value, right at all of them to
 histogram    the latency grid: bucket numbers, quantiles with intervals, shares under a threshold
 difference   intervals of other differences, of a mean, and the verdict in words
 paired       shares on the same items: interval of the difference, and the test of whether there is one
-bootstrap    differences of means on the same items, where some of them belong together
+bootstrap    means, and their differences on the same items, where some of them belong together
+resample     the means of resampled groups, quickly
+cluster      items that belong together: standard error, interval of a share, paired t-test
+signflip     is the mean of paired differences 0? for scores of any kind, and groups
+holm         many p-values at once
+best         how sure it is that a checkpoint is the best of several
 power        how many items it takes to see a drop
 signed_rank  the typical ratio of latencies on the same items
 knee         the concurrency from which on more of it buys waiting

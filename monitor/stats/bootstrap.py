@@ -1,7 +1,7 @@
-"""The difference of two means on the same items, by resampling: for scores that are no plain right or wrong.
+"""A mean, or the difference of two on the same items, by resampling: for scores that are no plain right or wrong.
 
-The comparison of two runs or deployments calls it. Items that share an image are right or wrong together, so whole
-groups of them are drawn, not items.
+The comparison of two runs, deployments or checkpoints calls it. Items that share an image are right or wrong together,
+so whole groups of them are drawn, not items.
 """
 
 import math
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from monitor.stats.intervals import CONFIDENCE, UNKNOWN, Interval
+from monitor.stats.resample import resampled_means
 
 Floats = NDArray[np.float64]
 
@@ -39,33 +40,53 @@ def paired_bootstrap(
     (0.25, 0.125, 0.4)
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    w = np.ones(a.shape) if weights is None else np.asarray(weights, dtype=float)
-    _check(a, b, w)
-    if not a.size:
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"{a.size} and {b.size} numbers: pass one of each for every item")
+    return mean_bootstrap(a - b, groups, weights, seed, n, confidence)
+
+
+def mean_bootstrap(
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    seed: int = 0,
+    n: int = 2000,
+    confidence: float = CONFIDENCE,
+) -> tuple[float, Interval]:
+    """The weighted mean of the items and its BCa interval, with all that `paired_bootstrap` says of groups and weights.
+
+    >>> mean, (low, high) = mean_bootstrap([0.9, 0.4, 1.0, 0.7, 0.6, 0.8, 0.0, 0.9] * 5)
+    >>> round(mean, 4), round(low, 2), round(high, 2)
+    (0.6625, 0.55, 0.75)
+    """
+    x = np.asarray(values, dtype=float)
+    w = np.ones(x.shape) if weights is None else np.asarray(weights, dtype=float)
+    _check(x, w)
+    if not x.size:
         return math.nan, UNKNOWN
-    places = np.arange(a.size) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    if places.shape != a.shape:
-        raise ValueError(f"{places.size} groups of {a.size} items: name one for each item")
-    sums: Floats = np.bincount(places, w * (a - b)).astype(float)
+    places = np.arange(x.size) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    if places.shape != x.shape:
+        raise ValueError(f"{places.size} groups of {x.size} items: name one for each item")
+    sums: Floats = np.bincount(places, w * x).astype(float)
     sizes: Floats = np.bincount(places, w).astype(float)
-    difference = float(sums.sum() / sizes.sum())
+    mean = float(sums.sum() / sizes.sum())
     if sums.size < 2:
-        return difference, UNKNOWN
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(sums.size, np.full(sums.size, 1 / sums.size), size=n)
-    return difference, _bca((drawn @ sums) / (drawn @ sizes), difference, _left_out(sums, sizes), confidence)
+        return mean, UNKNOWN
+    resampled = resampled_means(sums[:, None], sizes, np.random.default_rng(seed), n)[:, 0]
+    return mean, _bca(resampled, mean, _left_out(sums, sizes), confidence)
 
 
 def _left_out(sums: Floats, sizes: Floats) -> Floats:
-    """The difference without each group in turn."""
+    """The mean without each group in turn."""
     values: Floats = (sums.sum() - sums) / (sizes.sum() - sizes)
     return values
 
 
-def _bca(resampled: Floats, difference: float, left_out: Floats, confidence: float) -> Interval:
-    below = np.mean(resampled < difference) + np.mean(resampled == difference) / 2
+def _bca(resampled: Floats, mean: float, left_out: Floats, confidence: float) -> Interval:
+    same = np.abs(resampled - mean) <= 1e-12 * np.abs(resampled).max()
+    below = np.mean((resampled < mean) & ~same) + np.mean(same) / 2
     if not 0 < below < 1:
-        return Interval(difference, difference)
+        return Interval(mean, mean)
     bias = special.ndtri(below)
     pulls = left_out.mean() - left_out
     spread = float((pulls**2).sum())
@@ -75,10 +96,10 @@ def _bca(resampled: Floats, difference: float, left_out: Floats, confidence: flo
     return Interval(float(low), float(high))
 
 
-def _check(a: Floats, b: Floats, w: Floats) -> None:
-    if a.ndim != 1 or not a.shape == b.shape == w.shape:
-        raise ValueError(f"{a.size} and {b.size} numbers, {w.size} weights: pass one of each for every item")
-    if not (np.isfinite(a) & np.isfinite(b)).all():
+def _check(x: Floats, w: Floats) -> None:
+    if x.ndim != 1 or x.shape != w.shape:
+        raise ValueError(f"{x.size} numbers, {w.size} weights: pass one of each for every item")
+    if not np.isfinite(x).all():
         raise ValueError("a number is not finite: leave out the items of which one side is not known")
     if not ((w > 0) & np.isfinite(w)).all():
         raise ValueError(f"weight {w[~((w > 0) & np.isfinite(w))][0]:g}: expected finite weights above 0")

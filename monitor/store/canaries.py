@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-import pyarrow as pa
 
 from monitor.errors import NotFound
+from monitor.store.batches import append, as_json
 from monitor.store.database import Connection, naive, transaction
 from monitor.store.jobs import LEASE, Id, Moment, Whole, Words
 
@@ -154,7 +154,7 @@ def know_suite(con: Connection, body: SuiteVersion, now: datetime) -> dict[str, 
                 "suite": body.suite,
                 "version": body.version,
                 "about": body.about,
-                "items": _json([{"item": one.item, "item_hash": one.item_hash} for one in body.items]),
+                "items": as_json([{"item": one.item, "item_hash": one.item_hash} for one in body.items]),
                 "at": naive(now),
             },
         )
@@ -163,13 +163,13 @@ def know_suite(con: Connection, body: SuiteVersion, now: datetime) -> dict[str, 
                 "suite": body.suite,
                 "item": one.item,
                 "item_hash": one.item_hash,
-                "definition": _json(one.definition),
+                "definition": as_json(one.definition),
                 "first_seen": naive(now),
             }
             for one in body.items
         ]
         if rows:
-            _append(con, "canary_items", rows, "on conflict do update set definition = excluded.definition")
+            append(con, "canary_items", rows, "on conflict do update set definition = excluded.definition")
     return {"suite": body.suite, "version": body.version}
 
 
@@ -274,7 +274,7 @@ def set_signals(con: Connection, body: Signals, now: datetime) -> dict[str, Any]
     with transaction(con):
         con.execute("delete from canary_signals where run = $run", {"run": body.run})
         if rows:
-            _append(con, "canary_signals", rows)
+            append(con, "canary_signals", rows)
     return {"run": body.run, "signals": len(rows)}
 
 
@@ -316,26 +316,14 @@ def _insert(con: Connection, run: str, results: list[Result]) -> None:
                 "run": run,
                 **msgspec.structs.asdict(one),
                 "ts": naive(one.ts),
-                "checks": _json(one.checks),
+                "checks": as_json(one.checks),
                 "answer": answer,
                 "cut": cut,
             }
         )
-    _append(con, "canary_results", rows)
-
-
-def _append(con: Connection, table: str, rows: list[dict[str, Any]], otherwise: str = "") -> None:
-    con.register("batch", pa.Table.from_pylist(rows))
-    try:
-        con.execute(f"insert into {table} by name select * from batch {otherwise}")
-    finally:
-        con.unregister("batch")
+    append(con, "canary_results", rows)
 
 
 def _done(con: Connection, run: str) -> list[list[Any]]:
     found = con.execute("select item, in_flight, repeat from canary_results where run = $run", {"run": run}).fetchall()
     return [list(row) for row in found]
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

@@ -142,6 +142,35 @@ MIGRATIONS = (
         );
         """,
     ),
+    Migration(
+        4,
+        "benchmarks",
+        """
+        create table benchmark_runs (
+            run varchar primary key, benchmark varchar not null, checkpoint varchar not null, named varchar not null,
+            model varchar, step bigint, revision varchar, protocol json not null, origin varchar not null,
+            state varchar not null, problem varchar, notes varchar[] not null, evaluated_at timestamp,
+            source varchar not null, source_sha256 varchar not null, claimed_by varchar not null, job_run varchar,
+            started_at timestamp not null, beat_at timestamp not null, ended_at timestamp, total integer not null,
+            done integer not null, failed integer not null
+        );
+        create table benchmark_scores (
+            run varchar not null, metric varchar not null, category varchar not null, value double not null,
+            most double, higher_is_better boolean not null, headline boolean not null, n integer, n_groups integer,
+            stderr double, low double, high double, how varchar not null, reason varchar not null
+        );
+        create table benchmark_items (
+            benchmark varchar not null, item varchar not null, item_hash varchar not null, question varchar,
+            target varchar, categories varchar[] not null, grouped varchar, media varchar[] not null,
+            primary key (benchmark, item, item_hash)
+        );
+        create table benchmark_results (
+            run varchar not null, item varchar not null, item_hash varchar not null,
+            scores map(varchar, double) not null, answer varchar, cut boolean not null, failed varchar,
+            latency_ms double
+        );
+        """,
+    ),
 )
 """`error_type` in counts is '' for a success, and the id and message of the last request are kept for errors; unknown
 models, checkpoints and environments are ''.
@@ -152,4 +181,9 @@ answers are predictions of source `probe` whose session_id is the run. `done` co
 A run of a job has the state waiting, running, done, failed, skipped or interrupted; one that is running but whose
 `beat_at` is long ago belongs to a process that is gone, and may be taken over. `canary_runs` are the replays of a suite
 on one deployment: of kind learn or replay, in the states of jobs; `outcome` of a result is pass, fail, unknown (a
-check could not be evaluated) or error. Results outlive the raw predictions that `event_id` points to."""
+check could not be evaluated) or error. Results outlive the raw predictions that `event_id` points to.
+
+`benchmark_runs` are evaluations of a checkpoint on a benchmark: running, done, failed, skipped (by their harness) or
+interrupted; only those that are done have figures. `most` is what a perfect checkpoint gets, null where that is not
+known; `low` and `high` have the unit of `value`. `scores` of a result maps metrics to what the item counts towards
+value / most."""

@@ -11,7 +11,7 @@ import msgspec
 
 from monitor.errors import BadInput, NotFound
 from monitor.ingest.redact import Redactor
-from monitor.store import canaries, jobs
+from monitor.store import benchmarks, canaries, jobs
 from monitor.store.database import Connection
 from monitor.store.owner import StoreOwner
 
@@ -41,10 +41,25 @@ VERBS = {
         Verb("canary-end", canaries.EndRun, canaries.end_run),
         Verb("canary-signals", canaries.Signals, canaries.set_signals),
         Verb("canary-accept", canaries.Baseline, canaries.accept),
+        Verb("benchmark-claim", benchmarks.ClaimRun, benchmarks.claim_run),
+        Verb("benchmark-results", benchmarks.Results, benchmarks.add_results),
+        Verb("benchmark-end", benchmarks.EndRun, benchmarks.end_run),
+        Verb("benchmark-forget", benchmarks.Forget, benchmarks.forget),
     )
 }
 
-TEXTS = ("log", "problem", "reason", "answer", "error_message", "checks")
+TEXTS = (
+    "log",
+    "problem",
+    "reason",
+    "question",
+    "target",
+    "answer",
+    "failed",
+    "error_message",
+    "checks",
+    "notes",
+)
 """Fields that may repeat what a model said; they are redacted like predictions."""
 
 

@@ -1,0 +1,193 @@
+"""The checkpoints of one benchmark in their order, with ties shown as ties."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.benchmarks.ranking import Place, ranking
+from monitor.errors import NotFound
+from monitor.queries.benchmark_reading import (
+    NOTHING,
+    BenchmarkId,
+    Category,
+    Figure,
+    Ignore,
+    Items,
+    Metric,
+    ModelId,
+    figures,
+    items_of,
+    main_group,
+    newest,
+    ranked,
+)
+from monitor.queries.registry import Ask, query
+from monitor.stats.best import chance_from_errors
+from monitor.stats.cluster import group_places
+from monitor.stats.intervals import CONFIDENCE, standard_score
+
+LEAST_OVERLAP = 0.5
+"""Evaluations that have fewer of the items than this are not ranked by them."""
+
+RANKING = pa.schema(
+    [
+        *((name, pa.string()) for name in ("benchmark", "metric", "category", "group", "checkpoint", "model", "run")),
+        ("step", pa.int64()),
+        ("at", pa.timestamp("us")),
+        ("value", pa.float64()),
+        ("most", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("how", pa.string()),
+        ("reason", pa.string()),
+        ("n", pa.int64()),
+        ("mean", pa.float64()),
+        ("n_shared", pa.int64()),
+        ("n_groups", pa.int64()),
+        ("rank_low", pa.int64()),
+        ("rank_high", pa.int64()),
+        ("tied_with_best", pa.bool_()),
+        ("chance_of_best", pa.float64()),
+        ("ranked_by", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The newest evaluations of one benchmark under one protocol, and their places; best first."""
+
+    found: list[Figure]
+    items: Items
+    places: list[Place]
+    higher_is_better: bool
+
+    @property
+    def last(self) -> int | None:
+        """The evaluation of the checkpoint with the highest step."""
+        steps = [(one.step, number) for number, one in enumerate(self.found) if one.step is not None]
+        return max(steps)[1] if steps else None
+
+    def place_of(self, number: int) -> Place:
+        """The place of an evaluation."""
+        return next(place for place in self.places if place.candidate == number)
+
+    def mean_of(self, place: Place) -> float:
+        """The mean over the shared items, in the direction of the benchmark."""
+        return place.mean if self.higher_is_better else -place.mean
+
+
+@query
+def benchmark_ranking(
+    ask: Ask,
+    *,
+    benchmark: BenchmarkId,
+    group: str = "",
+    metric: Metric = "",
+    category: Category = "",
+    model: ModelId = "",
+    ignore: Ignore = NOTHING,
+) -> pa.Table:
+    """The checkpoints of one benchmark under one protocol, best first; without `group`, the main one.
+
+    `rank_low` and `rank_high` are the places that the items leave open, all at once with 95 % (paired tests, Holm over
+    all pairs); `tied_with_best`: not shown to be worse than the first. `chance_of_best` is the share of bootstrap
+    resamples of the `n_shared` items that all have in which it comes first. `ranked_by` says whether that rests on
+    items, on standard errors (then as if all were independent), or on nothing (value): then nothing is shown, and all
+    are tied.
+    """
+    found = of_group(
+        figures(ask, benchmarks=[benchmark], metric=metric, category=category, model=model, ignore=ignore), group
+    )
+    if not found:
+        raise NotFound(
+            f"benchmark {benchmark!r} has no figures to rank here; the query benchmark_scores lists what there is"
+        )
+    board = board_of(ask, found, category)
+    rows = [_row(board, place) for place in board.places] if board else []
+    rest = [one for one in found if not board or one not in board.found]
+    return pa.Table.from_pylist(rows + _by_errors(rest, alone=not rows), schema=RANKING)
+
+
+def of_group(found: Sequence[Figure], group: str) -> list[Figure]:
+    """The newest figure of each checkpoint in one group, of one metric, without published ones."""
+    ours = ranked(found)
+    chosen = group or main_group(ours)
+    of_it = [one for one in ours if one.group == chosen]
+    return newest([one for one in of_it if one.metric == of_it[-1].metric])
+
+
+def board_of(ask: Ask, found: Sequence[Figure], category: str) -> Board | None:
+    """The places of evaluations of one benchmark and metric, on the items that those which overlap have in common."""
+    with_items = [one for one in found if one.n_items]
+    if not with_items:
+        return None
+    one = with_items[-1]
+    items = items_of(ask, [each.run for each in with_items], one.benchmark, one.metric, category)
+    chosen = _overlapping(items)
+    shared = items.common(chosen)
+    if len(chosen) < 2 or not shared.n:
+        return None
+    places = ranking(shared.shares if one.higher_is_better else -shared.shares, shared.groups)
+    return Board([with_items[number] for number in chosen], shared, places, one.higher_is_better)
+
+
+def _overlapping(items: Items) -> list[int]:
+    """The evaluations that have at least half of the items of one of them: of that which keeps the most answers.
+
+    One that was run on other items, or on a few only, would else leave nothing for the rest to be compared on.
+    """
+    has = ~np.isnan(items.shares)
+    counts = has.sum(axis=0)
+    alike = (has.T.astype(float) @ has) >= LEAST_OVERLAP * counts[:, None]
+    anchor = int(np.argmax(alike.sum(axis=1) * counts))
+    return [int(number) for number in np.flatnonzero(alike[anchor])]
+
+
+def _row(board: Board, place: Place) -> dict[str, Any]:
+    return _figure_row(board.found[place.candidate]) | {
+        "mean": board.mean_of(place),
+        "n_shared": board.items.n,
+        "n_groups": int(group_places(board.items.groups, board.items.n).max()) + 1,
+        "rank_low": place.rank_low,
+        "rank_high": place.rank_high,
+        "tied_with_best": place.tied_with_best,
+        "chance_of_best": place.chance_of_best,
+        "ranked_by": "items",
+    }
+
+
+def _figure_row(one: Figure) -> dict[str, Any]:
+    names = ("benchmark", "metric", "category", "group", "checkpoint", "model", "run", "step", "value", "most", "low")
+    return {name: getattr(one, name) for name in (*names, "high", "how", "reason", "n")} | {"at": one.when}
+
+
+def _by_errors(found: Sequence[Figure], *, alone: bool) -> list[dict[str, Any]]:
+    """Checkpoints without items: in the order of their figures, and all of them tied."""
+    better = found[0].higher_is_better if found else True
+    order = sorted(found, key=lambda one: -one.value if better else one.value)
+    errors = [
+        (one.high - one.low) / 2 / standard_score(CONFIDENCE) if one.high is not None and one.low is not None else None
+        for one in order
+    ]
+    known = alone and len(order) > 1 and all(errors)
+    chances: list[float | None] = [None] * len(order)
+    if known:
+        values = np.array([one.value if better else -one.value for one in order])
+        chances = [float(one) for one in chance_from_errors(values, np.array(errors, dtype=float))]
+    return [
+        _figure_row(one)
+        | {
+            "rank_low": 1,
+            "rank_high": len(order),
+            "tied_with_best": True,
+            "chance_of_best": chance,
+            "ranked_by": "errors" if known else "value",
+        }
+        if alone
+        else _figure_row(one) | {"ranked_by": "value"}
+        for one, chance in zip(order, chances, strict=True)
+    ]

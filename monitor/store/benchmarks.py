@@ -1,0 +1,246 @@
+"""Evaluations of checkpoints on benchmarks in the store: claimed, filled item by item, and ended with their scores.
+
+Called through `results`. Until an evaluation is over nothing of it is read as a figure, so that none is half there.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from monitor.errors import NotFound
+from monitor.store.batches import append, as_json
+from monitor.store.database import Connection, naive, transaction
+from monitor.store.jobs import LEASE, Id, Moment, Whole, Words
+
+ORIGINS = ("import", "job", "claim")
+"""Read from the files of a harness, evaluated by us, or published by somebody without a run that we know of."""
+
+TEXT_BYTES = 16_384
+"""Longer questions, targets and answers are cut."""
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+Short = Annotated[str, msgspec.Meta(max_length=512)]
+Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+
+
+class ClaimRun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A process wants to write an evaluation; `named` is what the harness calls the checkpoint."""
+
+    run: Id
+    benchmark: Name
+    checkpoint: Name
+    named: Name
+    protocol: dict[str, str]
+    origin: Literal["import", "job", "claim"]
+    source: Annotated[str, msgspec.Meta(max_length=4096)]
+    source_sha256: Short
+    owner: Id
+    model: Name | None = None
+    step: Whole | None = None
+    revision: Short | None = None
+    evaluated_at: Moment | None = None
+    notes: list[Words] = []
+    total: Whole = 0
+    job_run: Id | None = None
+
+
+class Result(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What came of one item, with what was asked; `scores` by metric."""
+
+    item: Name
+    item_hash: Hash
+    scores: dict[str, float]
+    categories: list[Short] = []
+    group: Short | None = None
+    question: str | None = None
+    target: str | None = None
+    answer: str | None = None
+    failed: str | None = None
+    media: list[Short] = []
+    latency_ms: float | None = None
+
+
+class Results(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Items of an evaluation that goes on; none says only that it does."""
+
+    run: Id
+    owner: Id
+    results: list[Result]
+
+
+class Figure(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A score with its interval, in the unit of `value`; `how` says what the interval comes from, `reason` why none."""
+
+    metric: Name
+    value: float
+    category: Short = ""
+    most: float | None = None
+    higher_is_better: bool = True
+    headline: bool = False
+    n: Whole | None = None
+    n_groups: Whole | None = None
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
+    how: Literal["wilson", "bootstrap", "stderr", "none"] = "none"
+    reason: Words = ""
+
+
+class EndRun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An evaluation is over."""
+
+    run: Id
+    owner: Id
+    state: Literal["done", "failed", "skipped", "interrupted"]
+    problem: Words | None = None
+    scores: list[Figure] = []
+
+
+class Forget(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An evaluation was imported by mistake, or under a wrong name."""
+
+    run: Id
+
+
+def claim_run(con: Connection, body: ClaimRun, now: datetime) -> dict[str, Any]:
+    """Returns `claimed`; for one that is taken up again, `done` lists the items that are answered.
+
+    One that is done is not claimed again, but learns the step and model that are told now: importing twice changes
+    nothing else.
+    """
+    at = naive(now)
+    known = con.execute(
+        "select state, claimed_by, beat_at from benchmark_runs where run = $run", {"run": body.run}
+    ).fetchall()
+    if known:
+        state, owner, beat = known[0]
+        if state in ("done", "skipped") or (state == "failed" and body.origin != "job"):  # it failed at its harness
+            _learn(con, body)
+            return {"claimed": False, "state": state, "held_by": owner, "done": []}
+        if state == "running" and owner != body.owner and beat > at - LEASE:
+            return {"claimed": False, "state": state, "held_by": owner, "done": []}
+        with transaction(con):
+            con.execute("delete from benchmark_results where run = $run and failed is not null", {"run": body.run})
+            if body.origin != "job":  # a file is read from its beginning
+                con.execute("delete from benchmark_results where run = $run", {"run": body.run})
+            con.execute("delete from benchmark_runs where run = $run", {"run": body.run})
+            done = _done(con, body.run)
+            _insert_run(con, body, at, done)
+        return {"claimed": True, "state": "running", "held_by": body.owner, "done": done}
+    _insert_run(con, body, at, [])
+    return {"claimed": True, "state": "running", "held_by": body.owner, "done": []}
+
+
+def add_results(con: Connection, body: Results, now: datetime) -> dict[str, Any]:
+    """Write items of an evaluation. Raises NotFound when it was taken over."""
+    with transaction(con):
+        benchmark = _own(con, body.run, body.owner, now)
+        if body.results:
+            append(con, "benchmark_results", [_result(body.run, one) for one in body.results], maps=("scores",))
+            items = {(one.item, one.item_hash): _item(benchmark, one) for one in body.results}
+            append(con, "benchmark_items", [*items.values()], "on conflict do nothing")
+            failed = sum(one.failed is not None for one in body.results)
+            con.execute(
+                "update benchmark_runs set done = done + $n, failed = failed + $failed where run = $run",
+                {"run": body.run, "n": len(body.results), "failed": failed},
+            )
+    return {"run": body.run, "kept": len(body.results)}
+
+
+def end_run(con: Connection, body: EndRun, now: datetime) -> dict[str, Any]:
+    """Write how it ended, with its scores. Raises NotFound when it was taken over."""
+    with transaction(con):
+        _own(con, body.run, body.owner, now)
+        con.execute("delete from benchmark_scores where run = $run", {"run": body.run})
+        if body.scores:
+            append(con, "benchmark_scores", [{"run": body.run, **msgspec.structs.asdict(one)} for one in body.scores])
+        con.execute(
+            "update benchmark_runs set state = $state, problem = $problem, ended_at = $at where run = $run",
+            {"run": body.run, "state": body.state, "problem": body.problem, "at": naive(now)},
+        )
+    return {"run": body.run, "state": body.state, "scores": len(body.scores)}
+
+
+def forget(con: Connection, body: Forget, now: datetime) -> dict[str, Any]:
+    """Delete an evaluation with its items. Raises NotFound for one that is not known."""
+    with transaction(con):
+        if not con.execute("delete from benchmark_runs where run = $run returning 1", {"run": body.run}).fetchall():
+            raise NotFound(f"there is no evaluation {body.run!r}; the query benchmark_runs lists them")
+        for table in ("benchmark_scores", "benchmark_results"):
+            con.execute(f"delete from {table} where run = $run", {"run": body.run})
+    return {"run": body.run, "forgotten_at": now.isoformat()}
+
+
+def _insert_run(con: Connection, body: ClaimRun, at: datetime, done: list[str]) -> None:
+    row = msgspec.structs.asdict(body) | {
+        "protocol": as_json(body.protocol),
+        "evaluated_at": naive(body.evaluated_at) if body.evaluated_at else None,
+        "claimed_by": body.owner,
+        "state": "running",
+        "started_at": at,
+        "beat_at": at,
+        "done": len(done),
+        "failed": 0,
+    }
+    del row["owner"]
+    append(con, "benchmark_runs", [row])
+
+
+def _learn(con: Connection, body: ClaimRun) -> None:
+    con.execute(
+        "update benchmark_runs set step = coalesce($step, step), model = coalesce($model, model) where run = $run",
+        {"run": body.run, "step": body.step, "model": body.model},
+    )
+
+
+def _own(con: Connection, run: str, owner: str, now: datetime) -> str:
+    """The benchmark of a run that goes on, which has just been heard of."""
+    changed = con.execute(
+        """
+        update benchmark_runs set beat_at = $at
+        where run = $run and claimed_by = $owner and state = 'running'
+        returning benchmark
+        """,
+        {"at": naive(now), "run": run, "owner": owner},
+    ).fetchall()
+    if not changed:
+        raise NotFound(f"evaluation {run!r} is not run by {owner}; another process has taken it over, or it is over")
+    return str(changed[0][0])
+
+
+def _done(con: Connection, run: str) -> list[str]:
+    return [
+        item for (item,) in con.execute("select item from benchmark_results where run = $run", {"run": run}).fetchall()
+    ]
+
+
+def _result(run: str, one: Result) -> dict[str, Any]:
+    answer = _cut(one.answer)
+    return {
+        "run": run,
+        "item": one.item,
+        "item_hash": one.item_hash,
+        "scores": one.scores,
+        "answer": answer,
+        "cut": answer != one.answer,
+        "failed": one.failed,
+        "latency_ms": one.latency_ms,
+    }
+
+
+def _item(benchmark: str, one: Result) -> dict[str, Any]:
+    return {
+        "benchmark": benchmark,
+        "item": one.item,
+        "item_hash": one.item_hash,
+        "question": _cut(one.question),
+        "target": _cut(one.target),
+        "categories": one.categories,
+        "grouped": one.group,
+        "media": one.media,
+    }
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text.encode("utf-8", "replace")[:TEXT_BYTES].decode("utf-8", "ignore")
