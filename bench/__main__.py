@@ -27,6 +27,8 @@ BENCHES = (
     Bench("canary_stats", "bench.canary_stats", "false alarms and delays of the canaries over 90 days, by simulation"),
     Bench("canary_planted", "bench.canary_planted", "changes behind an address: how soon canaries find them"),
     Bench("canary_queries", "bench.canary_queries", "what the Canaries page asks, with 90 days of hourly replays"),
+    Bench("benchmark_stats", "bench.benchmark_stats", "coverage, false claims and power of comparisons, by simulation"),
+    Bench("benchmark_queries", "bench.benchmark_queries", "what the Benchmarks page asks, up to 100,000 items"),
     Bench("ingest", "bench.ingest", "acknowledged events/s, latency and loader rate by batch size"),
     Bench("crash", "bench.crash", "kill -9 under load: lost and duplicated events"),
     Bench("dashboard", "bench.dashboard", "every query over 24 h at 1, 10 and 100 million predictions"),

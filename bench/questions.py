@@ -73,8 +73,9 @@ QUESTIONS = (
 OF_ONE_RUN = {"probe_run", "probe_items", "probe_comparison"}
 """These read the minutes of one run of a probe, however large the store is; the stores here hold no runs."""
 
-OF_JOBS = ("canary_", "job")
-"""Queries on tables of their own, which do not grow with the log; `bench.canary_queries` takes them."""
+OF_JOBS = ("canary_", "benchmark", "job")
+"""Queries on tables of their own, which do not grow with the log; `bench.canary_queries` and
+`bench.benchmark_queries` take them."""
 
 
 def check_complete() -> None:

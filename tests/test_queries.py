@@ -61,6 +61,13 @@ PARAMS: dict[str, dict[str, str]] = {
     "canary_runs": {},
     "canary_signals": {},
     "canary_learned": {"canary": "general", "deployment": "vision-prod", "checkpoint": "step-600"},
+    "benchmarks": {},
+    "benchmark_runs": {},
+    "benchmark_scores": {},
+    "benchmark_best": {},
+    "benchmark_protocols": {"benchmark": "mmmu"},
+    "benchmark_items": {"run": "none"},
+    "benchmark_published": {},
     "jobs": {},
     "job_runs": {},
     "compare": DAY | {"a": "vision-prod", "b": "silent"},
@@ -68,9 +75,15 @@ PARAMS: dict[str, dict[str, str]] = {
 """Parameters of the queries that need others than a window."""
 
 
-OF_ONE = {"request", "probe_run", "probe_items", "probe_comparison"} | {
-    f"canary_{name}" for name in ("matrix", "item", "trend", "evidence", "noise", "comparison", "parted")
-}
+OF_ONE = (
+    {"request", "probe_run", "probe_items", "probe_comparison"}
+    | {
+        "benchmark_ranking",
+        "benchmark_comparison",
+        "benchmark_flips",
+    }
+    | {f"canary_{name}" for name in ("matrix", "item", "trend", "evidence", "noise", "comparison", "parted")}
+)
 """Queries about one thing that has to be there."""
 
 

@@ -4,7 +4,7 @@ The leaderboard of the Benchmarks page calls it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -29,7 +29,7 @@ class Place:
     chance_of_best: float
 
 
-def ranking(values: ArrayLike, groups: Sequence[str | None] | None = None) -> list[Place]:
+def ranking(values: ArrayLike, groups: Iterable[object] | None = None) -> list[Place]:
     """The candidates, best mean first, from their scores (items, candidates), higher being better; pass a scale turned
     around where lower is.
 
@@ -49,8 +49,8 @@ def ranking(values: ArrayLike, groups: Sequence[str | None] | None = None) -> li
     1 0.25 3 3 False
     """
     x = np.asarray(values, dtype=float)
-    chances = chance_of_best(x, groups)
     places = group_places(groups, len(x))
+    chances = chance_of_best(x, places)
     n_groups, k = int(places.max()) + 1, x.shape[1]
     worse = (
         _shown_worse(x, places if n_groups < len(x) else None) if n_groups >= LEAST_PAIRS else np.zeros((k, k), bool)

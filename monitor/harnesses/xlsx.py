@@ -1,7 +1,8 @@
 """Workbooks of other people: the first sheet as rows, within bounds; no formula is computed and no DTD accepted.
 
-`monitor/harnesses/sheets.py` calls it. openpyxl, which the tests compare it with, takes a minute for 100,000 items once
-its XML is made safe against entities; this reads the few parts of the format that tables of results use.
+`monitor/harnesses/sheets.py` calls it. It reads the few parts of the format that tables of results use, cell by cell, so
+that a hostile sheet is refused before it fills the memory; openpyxl, which the tests compare it with, holds a whole row,
+and takes more than twice as long (docs/architecture.md).
 """
 
 import io

@@ -5,11 +5,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from monitor.benchmarks.comparing import compare
 from monitor.queries.benchmark_ranking import Board, board_of, of_group
 from monitor.queries.benchmark_reading import NOTHING, Figure, Ignore, ModelId, figures, ranked
 from monitor.queries.figures import finite
+from monitor.queries.kept import Kept
 from monitor.queries.registry import Ask, query
 from monitor.records import Benchmark
 from monitor.stats.best import Table, chance_of_best_overall
@@ -17,6 +19,9 @@ from monitor.stats.cluster import clustered_stderr
 from monitor.stats.intervals import CONFIDENCE, standard_score
 
 Scope = Literal["model", "all"]
+
+CHANCES: Kept[NDArray[np.float64]] = Kept(64)
+"""Of each of some checkpoints to be the best overall, by their evaluations and weights."""
 
 TEXTS = pa.list_(pa.string())
 BEST = pa.schema(
@@ -124,7 +129,8 @@ def _overall(ask: Ask, boards: dict[str, Board], left_out: list[str]) -> dict[st
     groups = [board.items.groups for board in chosen.values()]
     means = shares @ np.array([table.mean(axis=0) for table in tables])
     pairs = [Table(table, grouped) for table, grouped in zip(tables, groups, strict=True)]
-    chances = chance_of_best_overall(pairs, [float(one) for one in shares])
+    key = (*common, *shares, *((one.run, one.started_at) for board in chosen.values() for one in board.found))
+    chances = CHANCES.get(key, lambda: chance_of_best_overall(pairs, [float(one) for one in shares]))
     best, last = int(np.argmax(means)), _last(chosen, common)
     row: dict[str, Any] = {
         "benchmark": "",

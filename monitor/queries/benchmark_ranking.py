@@ -24,6 +24,7 @@ from monitor.queries.benchmark_reading import (
     newest,
     ranked,
 )
+from monitor.queries.kept import Kept
 from monitor.queries.registry import Ask, query
 from monitor.stats.best import chance_from_errors
 from monitor.stats.cluster import group_places
@@ -62,6 +63,7 @@ class Board:
 
     found: list[Figure]
     items: Items
+    n_groups: int
     places: list[Place]
     higher_is_better: bool
 
@@ -78,6 +80,9 @@ class Board:
     def mean_of(self, place: Place) -> float:
         """The mean over the shared items, in the direction of the benchmark."""
         return place.mean if self.higher_is_better else -place.mean
+
+
+BOARDS: Kept[Board | None] = Kept(64)
 
 
 @query
@@ -121,18 +126,28 @@ def of_group(found: Sequence[Figure], group: str) -> list[Figure]:
 
 
 def board_of(ask: Ask, found: Sequence[Figure], category: str) -> Board | None:
-    """The places of evaluations of one benchmark and metric, on the items that those which overlap have in common."""
+    """The places of evaluations of one benchmark and metric, on the items that those which overlap have in common.
+
+    What is done never changes, so the boards that were asked for last are kept.
+    """
     with_items = [one for one in found if one.n_items]
     if not with_items:
         return None
+    key = (with_items[-1].metric, category, *((one.run, one.started_at) for one in with_items))
+    return BOARDS.get(key, lambda: _placed(ask, with_items, category))
+
+
+def _placed(ask: Ask, with_items: list[Figure], category: str) -> Board | None:
     one = with_items[-1]
     items = items_of(ask, [each.run for each in with_items], one.benchmark, one.metric, category)
     chosen = _overlapping(items)
     shared = items.common(chosen)
     if len(chosen) < 2 or not shared.n:
         return None
-    places = ranking(shared.shares if one.higher_is_better else -shared.shares, shared.groups)
-    return Board([with_items[number] for number in chosen], shared, places, one.higher_is_better)
+    groups = group_places(shared.groups, shared.n)
+    places = ranking(shared.shares if one.higher_is_better else -shared.shares, groups)
+    evaluations = [with_items[number] for number in chosen]
+    return Board(evaluations, shared, int(groups.max()) + 1, places, one.higher_is_better)
 
 
 def _overlapping(items: Items) -> list[int]:
@@ -151,7 +166,7 @@ def _row(board: Board, place: Place) -> dict[str, Any]:
     return _figure_row(board.found[place.candidate]) | {
         "mean": board.mean_of(place),
         "n_shared": board.items.n,
-        "n_groups": int(group_places(board.items.groups, board.items.n).max()) + 1,
+        "n_groups": board.n_groups,
         "rank_low": place.rank_low,
         "rank_high": place.rank_high,
         "tied_with_best": place.tied_with_best,

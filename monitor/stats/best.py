@@ -21,7 +21,7 @@ class Table(NamedTuple):
     """What each candidate (column) got for each item (row) of a benchmark, higher being better; None: no groups."""
 
     values: ArrayLike
-    groups: Sequence[object] | None = None
+    groups: Iterable[object] | None = None
     weights: ArrayLike | None = None
 
 
@@ -34,7 +34,7 @@ class Errors(NamedTuple):
 
 def chance_of_best(
     values: ArrayLike,
-    groups: Sequence[object] | None = None,
+    groups: Iterable[object] | None = None,
     weights: ArrayLike | None = None,
     seed: int = 0,
     n: int = 4000,

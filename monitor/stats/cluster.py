@@ -36,6 +36,8 @@ def group_places(groups: Iterable[object] | None, n: int) -> Places:
     """
     if groups is None:
         return np.arange(n)
+    if isinstance(groups, np.ndarray) and groups.dtype.kind == "i" and groups.shape == (n,):
+        return np.unique(groups, return_inverse=True)[1]  # places already: many pairs of columns share them
     known: dict[object, int] = {}
     alone = object()
     names = [(alone, i) if name is None or name != name else name for i, name in enumerate(groups)]
