@@ -9,16 +9,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 
 from jobs.evaluating import Asked, Tally, chosen_targets, evaluate, suite_of
-from jobs.running import Job, Run, run_slot
+from jobs.running import Job, Run, run_shown
 from monitor.config import Settings, load_settings
 from monitor.doors import OpenDoor, open_door
 from monitor.errors import BadInput, WatchpointError
 from monitor.fleet import load_fleet
-from monitor.ids import run_id
-from monitor.logs import progress_bar, set_up_logs
+from monitor.logs import set_up_logs
 from monitor.records import Benchmark, Fleet
 
 OK, MISTAKE, NOT_ASKED = 0, 2, 3
@@ -75,14 +73,7 @@ def main(
 def _evaluate(settings: Settings, fleet: Fleet, door: OpenDoor, benchmark: Benchmark, asked: Asked) -> int:
     tallies: list[Tally] = []
     job, slot = benchmark_job(settings, fleet, benchmark, asked, tallies), datetime.now(UTC)
-    with progress_bar() as bar:
-        task = bar.add_task(f"benchmark {benchmark.id}", total=None)
-
-        def show(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
-            bar.update(task, completed=done, total=total)
-
-        id_ = run_id(job.name, slot.isoformat())
-        state = run_slot(door, job, slot, trigger="command", asked_by="command", id_=id_, on_progress=show)
+    state = run_shown(door, job, slot, f"benchmark {benchmark.id}")
     if state is None:
         print(f"{benchmark.id}: another process is at it")
     for tally in tallies:

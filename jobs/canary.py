@@ -10,17 +10,15 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 
 from jobs.replaying import Asked, Tally, chosen_targets, lessons, replay_canary, suite_path
-from jobs.running import Job, Run, run_slot
+from jobs.running import Job, Run, run_shown
 from monitor.canary.suites import load_suite
 from monitor.config import Settings, load_settings
 from monitor.doors import open_door
 from monitor.errors import BadInput, WatchpointError
 from monitor.fleet import load_fleet
-from monitor.ids import run_id
-from monitor.logs import progress_bar, set_up_logs
+from monitor.logs import set_up_logs
 from monitor.records import Canary, Fleet
 from monitor.timetable import last_slot, words_of
 
@@ -72,14 +70,7 @@ def main(
             slot = moment if now or accept else last_slot(canary.schedule, moment)
             tallies: list[Tally] = []
             job = canary_job(settings, fleet, canary, asked, tallies)
-            id_ = run_id(job.name, slot.isoformat(), *deployment)
-            with progress_bar() as bar:
-                task = bar.add_task(f"canary {canary.id}", total=None)
-
-                def show(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
-                    bar.update(task, completed=done, total=total)
-
-                state = run_slot(door, job, slot, trigger="command", asked_by="command", id_=id_, on_progress=show)
+            state = run_shown(door, job, slot, f"canary {canary.id}", *deployment)
             if state is None:
                 print(f"{canary.id}: the slot of {slot:%Y-%m-%d %H:%M} UTC is done, or another process is at it")
             for tally in tallies:

@@ -21,7 +21,7 @@ from monitor.config import Settings
 from monitor.doors import OpenDoor, open_door
 from monitor.errors import NotFound, WatchpointError
 from monitor.ids import run_id
-from monitor.logs import set_up_logs
+from monitor.logs import progress_bar, set_up_logs
 from monitor.records import Schedule
 from monitor.store.jobs import LEASE, LOG_BYTES
 
@@ -157,6 +157,18 @@ def run_slot(
             return None
         time.sleep(1.0)
     return carry_out(job, this)
+
+
+def run_shown(door: OpenDoor, job: Job, slot: datetime, what: str, *of_it: str) -> str | None:
+    """Run a slot for somebody who looks: with a progress bar that says `what`. `of_it` tells runs of a slot apart."""
+    with progress_bar() as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        id_ = run_id(job.name, slot.isoformat(), *of_it)
+        return run_slot(door, job, slot, trigger="command", asked_by="command", id_=id_, on_progress=show)
 
 
 def carry_out(job: Job, this: Run) -> str:

@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+import typer
 from starlette.responses import Response
+from typer.testing import CliRunner, Result
 
 from jobs.canary import canary_job
 from jobs.replaying import Asked, Tally
@@ -130,3 +133,29 @@ def impatient(monkeypatch: Any) -> None:
     """Pauses between attempts that no test waits for."""
     monkeypatch.setattr(replay, "FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(replay, "LONGEST_PAUSE_S", 0.02)
+
+
+def in_this_process(main: Callable[..., None], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """A command of a job over the store of a folder; what it raises on purpose is raised here, too."""
+    impatient(monkeypatch)
+    for name, value in variables(folder).items():
+        monkeypatch.setenv(name, value)
+    app = typer.Typer()
+    app.command()(main)
+
+    def run(*arguments: str) -> Result:
+        found = CliRunner().invoke(app, arguments)
+        if isinstance(found.exception, Exception):
+            raise found.exception
+        return found
+
+    return run
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """The environment of a command over the store of a folder, without an api."""
+    return {
+        "WATCHPOINT_DATA_DIR": str(folder / "data"),
+        "WATCHPOINT_FLEET_FILE": str(folder / "watchpoint.toml"),
+        "WATCHPOINT_API_PORT": "1",
+    }

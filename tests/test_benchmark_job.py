@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from starlette.responses import Response
-from typer.testing import CliRunner, Result
 
 from jobs import benchmark
 from jobs.benchmark import benchmark_job
@@ -28,7 +26,7 @@ from monitor.demo import suites
 from monitor.errors import BadInput, ConfigError, NotFound
 from monitor.fleet import load_fleet
 from monitor.store import benchmarks, jobs
-from tests.canarying import Place, impatient, place, prompt_of, red, reply, write_suite
+from tests.canarying import Place, impatient, in_this_process, place, prompt_of, red, reply, variables, write_suite
 from tests.conftest import ROOT, wait_until
 from tests.model_servers import Server, chunk, serving, sse
 from tests.workers import running_worker
@@ -230,26 +228,7 @@ def test_each_benchmark_with_a_suite_is_a_job(tmp_path: Path) -> None:
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command in this process."""
-    for name, value in variables(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    app = typer.Typer()
-    app.command()(benchmark.main)
-
-    def run(*arguments: str) -> Result:
-        found = CliRunner().invoke(app, arguments)
-        if isinstance(found.exception, Exception):
-            raise found.exception
-        return found
-
-    return run
-
-
-def variables(folder: Path) -> dict[str, str]:
-    return {
-        "WATCHPOINT_DATA_DIR": str(folder / "data"),
-        "WATCHPOINT_FLEET_FILE": str(folder / "watchpoint.toml"),
-        "WATCHPOINT_API_PORT": "1",
-    }
+    return in_this_process(benchmark.main, tmp_path, monkeypatch)
 
 
 def test_the_command_says_what_came_of_each_checkpoint(tmp_path: Path, command: Any) -> None:

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from starlette.responses import Response
-from typer.testing import CliRunner, Result
 
 from jobs.canary import main
 from monitor.errors import BadInput, NotFound
-from tests.canarying import impatient, place, prompt_of, red, reply, write_fleet, write_suite
+from tests.canarying import in_this_process, place, prompt_of, red, reply, variables, write_fleet, write_suite
 from tests.conftest import ROOT, wait_until
 from tests.model_servers import chunk, serving, sse
 
@@ -27,27 +25,7 @@ IDS = [f"item-{n}" for n in range(20)]
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command in this process."""
-    impatient(monkeypatch)
-    for name, value in variables(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    app = typer.Typer()
-    app.command()(main)
-
-    def run(*arguments: str) -> Result:
-        found = CliRunner().invoke(app, arguments)
-        if isinstance(found.exception, Exception):
-            raise found.exception
-        return found
-
-    return run
-
-
-def variables(folder: Path) -> dict[str, str]:
-    return {
-        "WATCHPOINT_DATA_DIR": str(folder / "data"),
-        "WATCHPOINT_FLEET_FILE": str(folder / "watchpoint.toml"),
-        "WATCHPOINT_API_PORT": "1",
-    }
+    return in_this_process(main, tmp_path, monkeypatch)
 
 
 def test_the_exit_code_says_whether_all_is_as_before(tmp_path: Path, command: Any) -> None:
