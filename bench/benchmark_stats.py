@@ -18,8 +18,8 @@ from scipy import stats
 from bench.result import Check, Result
 from monitor.benchmarks.comparing import Comparison, compare, corrected
 from monitor.benchmarks.ranking import ranking
+from monitor.benchmarks.scoring import of_graded
 from monitor.stats.best import chance_of_best
-from monitor.stats.bootstrap import mean_bootstrap
 from monitor.stats.cluster import clustered_wilson
 from monitor.stats.holm import holm
 from monitor.stats.intervals import clopper_pearson, wilson_arrays
@@ -100,7 +100,7 @@ def coverage(
     for _ in range(times):
         values = draw(rng, n)
         passes = np.isin(values, (0.0, 1.0)).all()
-        low, high = clustered_wilson(values, places) if passes else mean_bootstrap(values, places)[1]
+        low, high = clustered_wilson(values, places) if passes else of_graded(values, places)
         held += low <= mean <= high
         plain += int(abs(values.mean() - mean) <= 1.96 * values.std(ddof=1) / math.sqrt(n))
     return ("95 %", _share(held, times), f"{100 * plain / times:.1f} %")
@@ -195,6 +195,50 @@ def true_ranks(times: int) -> tuple[str, str, str]:
     return ("at least 95 %", _share(right, times), f"{100 * plain / times:.1f} %")
 
 
+def many_graded(rng: Rng, candidates: int, better: float) -> Floats:
+    """Scores of checkpoints that find the same items hard, as `graded`; the first gets all of some that it would miss.
+
+    A quarter of the items scores 0, so that it is better by `better` on average.
+    """
+    latent = math.sqrt(0.5) * (rng.normal(size=(300, 1)) + rng.normal(size=(300, candidates)))
+    levels = np.searchsorted(stats.norm.ppf([0.25, 0.3, 0.4, 0.5]), latent)
+    values = np.array([0.0, 0.3, 0.6, 0.9, 1.0])[levels]
+    values[:, 0] = np.where((values[:, 0] == 0) & (rng.random(300) < better / 0.25), 1.0, values[:, 0])
+    return values
+
+
+def z_tests(values: Floats) -> Floats:
+    """The adjusted p-values (Holm) of `z_test` of all pairs, as a matrix."""
+    means, errors = values.mean(axis=0), values.var(axis=0, ddof=1) / len(values)
+    z = np.abs(means[:, None] - means) / np.sqrt(errors[:, None] + errors)
+    pairs = np.triu_indices(values.shape[1], 1)
+    found = np.ones(z.shape)
+    found[pairs] = holm(2 * stats.norm.sf(z[pairs]))
+    both: Floats = np.minimum(found, found.T)
+    return both
+
+
+def many_equal(candidates: int, times: int) -> tuple[str, str, str]:
+    """How often a ranking of equal checkpoints tells any two apart."""
+    rng, wrong, plain = np.random.default_rng(148), 0, 0
+    for _ in range(times):
+        values = many_graded(rng, candidates, 0.0)
+        wrong += any(place.rank_low > 1 for place in ranking(values))
+        plain += bool((z_tests(values) < 0.05).any())
+    return ("at most 5 %", _share(wrong, times), f"{100 * plain / times:.1f} %")
+
+
+def one_better(candidates: int, better: float, times: int) -> tuple[str, str, str]:
+    """Of how many others a ranking shows that the better one is better."""
+    rng, right, plain = np.random.default_rng(149), 0, 0
+    for _ in range(times):
+        values = many_graded(rng, candidates, better)
+        right += candidates - next(place.rank_high for place in ranking(values) if place.candidate == 0)
+        plain += int((z_tests(values)[0] < 0.05).sum())
+    n = times * (candidates - 1)
+    return ("more", f"{100 * right / n:.1f} % of {n:,}", f"{100 * plain / n:.1f} %")
+
+
 def _share(k: int, n: int) -> str:
     """A share with its Clopper-Pearson interval."""
     if not n:
@@ -235,7 +279,13 @@ def studies() -> list[Study]:
         what = f"{k} equal checkpoints: one is said to be best with 95 % and more"
         found.append(Study(what, partial(sure_of_equals, k), 300))
     what = "ranks of five checkpoints, three of them equal: all bounds hold"
-    return [*found, Study(what, true_ranks, 600)]
+    found.append(Study(what, true_ranks, 600))
+    what = "equal checkpoints, 40 of them, 300 graded items: any two told apart"
+    found.append(Study(what, partial(many_equal, 40), 200))
+    for k in (10, 40):
+        what = f"one of {k} better by 10 points, 300 graded items: shown to be better than another"
+        found.append(Study(what, partial(one_better, k, 0.1), 50))
+    return found
 
 
 def lines(quick: bool = False) -> list[Line]:

@@ -18,7 +18,7 @@ from jobs.replaying import suite_path
 from jobs.running import Run
 from monitor.benchmarks.evaluation import ItemResult, Score
 from monitor.benchmarks.protocol import Protocol, fingerprint, group_of
-from monitor.benchmarks.scoring import scored
+from monitor.benchmarks.scoring import scored_all
 from monitor.canary.aids import Aids
 from monitor.canary.replay import Given, Pass, Plan, Replay, Spent, expected
 from monitor.canary.suites import Item, Suite, load_suite
@@ -30,7 +30,7 @@ from monitor.harnesses.writing import figure_of
 from monitor.ids import run_id
 from monitor.probe.bodies import Picture
 from monitor.records import Benchmark, Budget, Fleet
-from monitor.runtimes import Calls, Target
+from monitor.runtimes import Calls, Target, health
 from monitor.runtimes.targets import targets
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,8 @@ MOST_REFUSED = 0.2
 """Where more questions than this are refused, the server is set up wrongly: that is no score."""
 
 MOST_ITEMS = 20_000
+READY_S = 45
+"""A server that is not ready is waited for so long, then asked all the same: what it says then is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +190,16 @@ class One:
             tally.left_out = "has a result already" if known else f"is under way ({claim['held_by']})"
             self._advance(tally.total, 0)
             return
-        await asyncio.to_thread(self._keep_images)
-        if claim["done"]:
-            await asyncio.to_thread(self._take_over, id_, tally)
         items = self.suite.items
         once = Pass(self.asked.in_flight or self.benchmark.in_flight, 0)
         answered = {(item, once.in_flight, once.repeat) for item in claim["done"]}
         plan = Plan(id_, self.target, self.suite, items, [once], self.benchmark.retries, Budget(), answered, Spent())
         state, scores = "interrupted", []
         try:
+            await self._until_ready()
+            await asyncio.to_thread(self._keep_images)
+            if claim["done"]:
+                await asyncio.to_thread(self._take_over, id_, tally)
             async with Writing(plan, lambda batch: self._post(id_, batch, tally)) as writing:
                 stopped = await Replay(plan, self.calls, self.aids, writing.keep).run()
             tally.problem = stopped or _unfit(tally, self._last_refusal)
@@ -206,13 +209,22 @@ class One:
             body = {"run": id_, "owner": self.run.owner, "state": state, "problem": tally.problem, "scores": scores}
             await asyncio.to_thread(door.write, "benchmark-end", body)
 
+    async def _until_ready(self) -> None:
+        """Wait for a server that is still starting, as the worker is beside a scheduler that has just started, too."""
+        for _ in range(READY_S):
+            if (await health(self.target, self.calls)).ready:
+                return
+            await asyncio.sleep(1.0)
+
     def _keep_images(self) -> None:
         for path in self.suite.images.values():
             self.run.door.keep(path.read_bytes())
 
     def _run_id(self) -> str:
         again = self.run.slot.isoformat() if self.asked.again else ""
-        return run_id(self.benchmark.id, self.target.checkpoint.id, group_of(self._protocol().known), again)
+        checkpoint = self.target.checkpoint
+        group = group_of(self._protocol().known)
+        return run_id(self.benchmark.id, checkpoint.id, checkpoint.weights_hash, group, again)
 
     def _protocol(self) -> Protocol:
         settings = {json.dumps(item.definition["settings"], sort_keys=True) for item in self.suite.items}
@@ -220,9 +232,16 @@ class One:
             HARNESS,
             version=CHECKS_VERSION,
             task=self.suite.version,
-            decoding=settings.pop() if len(settings) == 1 else f"of each item, {fingerprint(sorted(settings))}",
-            judge=self.aids.judge.model if self.aids.judge and _judged(self.suite) else None,
+            decoding=f"{settings.pop() if len(settings) == 1 else fingerprint(sorted(settings))}, {self._where()}",
+            judge=", ".join(_helpers(self.suite, self.aids)) or None,
         )
+
+    def _where(self) -> str:
+        """What answers: another engine rounds otherwise."""
+        checkpoint = self.target.checkpoint
+        if self.target.runtime == "local":
+            return "in the worker"
+        return " ".join(filter(None, (f"over {self.target.runtime}", checkpoint.engine, checkpoint.dtype)))
 
     def _claim(self, id_: str) -> dict[str, Any]:
         checkpoint = self.target.checkpoint
@@ -236,6 +255,7 @@ class One:
             "revision": checkpoint.weights_hash,
             "protocol": self._protocol().known,
             "origin": "job",
+            "notes": ["the suite gives items weights; here every item counts once"] if _weighed(self.suite) else [],
             "evaluated_at": datetime.now(UTC).isoformat(),
             "source": f"suite {self.suite.id}",
             "source_sha256": self.suite.version,
@@ -280,12 +300,11 @@ class One:
         """The pass rate of all items and of each tag, with intervals."""
         counted = Counter(category for one in self._results for category in one.categories)
         names = sorted(name for name, n in counted.items() if n < len(self._results))  # one that all have adds nothing
-        found = []
+        scores = []
         for name in ("", *names):
             of = [one.scores[METRIC] for one in self._results if not name or name in one.categories]
-            score = Score(METRIC, sum(of) / len(of), category=name, n=len(of), headline=not name)
-            found.append(figure_of(score, scored(score, self._results)))
-        return found
+            scores.append(Score(METRIC, sum(of) / len(of), category=name, n=len(of), headline=not name))
+        return list(map(figure_of, scores, scored_all(scores, self._results)))
 
 
 def _unfit(tally: Tally, last: str | None) -> str | None:
@@ -297,8 +316,15 @@ def _unfit(tally: Tally, last: str | None) -> str | None:
     return None
 
 
-def _judged(suite: Suite) -> bool:
-    return any(check.kind == "judge" for item in suite.items for check in item.checks)
+def _weighed(suite: Suite) -> bool:
+    return any(item.weight != 1.0 for item in suite.items)
+
+
+def _helpers(suite: Suite, aids: Aids) -> list[str]:
+    """The models that check answers of this suite."""
+    kinds = {check.kind for item in suite.items for check in item.checks}
+    asked = (("judge", aids.judge), ("similarity", aids.embed))
+    return [f"{kind} by {helper.model}" for kind, helper in asked if helper and kind in kinds]
 
 
 def _has_verdict(given: Given) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from jobs import benchmark
+from jobs import benchmark, evaluating
 from jobs.benchmark import benchmark_job
 from jobs.evaluating import Asked, Tally, chosen_targets, suite_of
 from jobs.running import run_slot
@@ -25,6 +25,7 @@ from monitor.config import load_settings
 from monitor.demo import suites
 from monitor.errors import BadInput, ConfigError, NotFound
 from monitor.fleet import load_fleet
+from monitor.runtimes.calls import Health
 from monitor.store import benchmarks, jobs
 from tests.canarying import Place, impatient, in_this_process, place, prompt_of, red, reply, variables, write_suite
 from tests.conftest import ROOT, wait_until
@@ -62,6 +63,7 @@ retries = 0
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     impatient(monkeypatch)
+    monkeypatch.setattr(evaluating, "READY_S", 3)
 
 
 @contextmanager
@@ -168,6 +170,19 @@ def test_a_question_that_is_refused_counts_as_wrong_but_not_when_most_are(tmp_pa
         [failed] = made.door.query("benchmark_items", run=rows["one"]["run"], failed=True)
         assert failed["failed"].startswith("TargetRefused: ")
         assert "one" not in {row["checkpoint"] for row in made.door.query("benchmark_scores") if row["value"] == 1.0}
+
+
+def test_a_server_that_is_still_starting_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([False, False, True])
+
+    async def starting(*_: object) -> Health:
+        return Health(next(found, True), "loading")
+
+    monkeypatch.setattr(evaluating, "health", starting)
+    with evaluated(tmp_path, more='checkpoints = ["one"]') as (made, first, _):
+        assert evaluate(made)["one"].right == 10
+        assert next(found, None) is None
+        assert len(first.asked) == 10
 
 
 def test_a_server_that_is_away_touches_no_other_checkpoint(tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from bench import benchmark_stats
-from bench.benchmark_stats import found_differences, said_and_true, sure_of_equals, true_ranks
+from bench.benchmark_stats import (
+    found_differences,
+    many_equal,
+    one_better,
+    said_and_true,
+    sure_of_equals,
+    true_ranks,
+)
 
 PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
 STUDIES = {study.what: study for study in benchmark_stats.studies()}
@@ -64,6 +71,12 @@ def test_of_two_equal_ones_the_chance_is_sometimes_high_and_the_ranking_seldom_s
 
 def test_the_bounds_of_all_ranks_hold_at_once() -> None:
     assert percent(true_ranks(60)[1]) >= 93
+
+
+def test_a_ranking_of_many_shows_more_than_separate_tests_and_no_more_than_there_is() -> None:
+    _, found, plain = one_better(40, 0.1, 4)
+    assert percent(found) > percent(plain) + 20
+    assert float(many_equal(40, 20)[1].partition("(")[2].partition(" ")[0]) <= 5  # the lower end of its interval
 
 
 def test_items_of_an_image_are_as_alike_as_the_simulation_says() -> None:

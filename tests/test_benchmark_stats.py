@@ -2,6 +2,7 @@
 
 import doctest
 import math
+import time
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -11,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from monitor.benchmarks import comparing as comparing_module
 from monitor.benchmarks import protocol
 from monitor.benchmarks import ranking as ranking_module
-from monitor.benchmarks.comparing import LEAST_PAIRS, Comparison, compare, corrected
+from monitor.benchmarks.comparing import LEAST_PAIRS, Comparison, compare, compare_errors, corrected
 from monitor.benchmarks.evaluation import ItemResult, Score
 from monitor.benchmarks.ranking import ranking
-from monitor.benchmarks.scoring import METHODS, scored
+from monitor.benchmarks.scoring import METHODS, Scored, scored_all
 from monitor.errors import BadInput
 from monitor.stats.bootstrap import mean_bootstrap, paired_bootstrap
 from monitor.stats.cluster import clustered_wilson, paired_t
@@ -26,7 +28,7 @@ from monitor.stats.paired import mcnemar_exact, paired_difference
 from monitor.stats.power import items_needed, smallest_drop
 
 
-@pytest.mark.parametrize("module", [protocol, ranking_module], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [protocol, comparing_module, ranking_module], ids=lambda module: module.__name__)
 def test_every_example_in_a_docstring_is_right(module: ModuleType) -> None:
     found = doctest.testmod(module)
     assert (found.failed, found.attempted > 0) == (0, True)
@@ -40,6 +42,11 @@ def items_of(
         ItemResult(str(i), f"{i:016x}", {"acc": share}, (category,), group)
         for i, (share, group) in enumerate(zip(shares, names, strict=True))
     ]
+
+
+def scored(score: Score, items: Sequence[ItemResult]) -> Scored:
+    (found,) = scored_all([score], items)
+    return found
 
 
 class TestScored:
@@ -79,7 +86,19 @@ class TestScored:
         "score, shares, groups, reason",
         [
             (Score("acc", 0.5), [], None, "the file has neither items nor a standard error"),
-            (Score("acc", 0.9), [1, 0] * 6, None, "the score is no mean of its items"),
+            (
+                Score("acc", 0.9),
+                [1, 0] * 6,
+                None,
+                "the score is no mean of its items, and the file has no standard error",
+            ),
+            (Score("f1", 0.5), [1, 0] * 6, None, "the items have no f1, and the file has no standard error"),
+            (
+                Score("acc", 0.5, category="category=maps"),
+                [1, 0] * 6,
+                None,
+                "the items of category=maps have no acc, and the file has no standard error",
+            ),
             (Score("acc", 1.0), [1], None, "one item"),
             (Score("acc", 0.5), [1, 0], ["a", "a"], "all 2 items belong to one group"),
             (Score("acc", 0.3), [0.3] * 9, None, "all 9 items have the same graded score"),
@@ -106,6 +125,54 @@ class TestScored:
 
     def test_a_score_that_is_no_mean_of_its_items_falls_back_to_its_standard_error(self) -> None:
         assert scored(Score("acc", 0.9, stderr=0.02), items_of([1, 0] * 6)).how == "stderr"
+
+    def test_items_stand_for_a_score_only_where_it_is_their_mean(self) -> None:
+        """A perplexity over log-likelihoods: ranked by its items the bad one would come first."""
+        likelihoods = [-1.0, -1.5, -0.5, -1.0] * 10
+        perplexity = scored(Score("acc", math.e, most=None, higher_is_better=False), items_of(likelihoods))
+        assert (perplexity.by_items, perplexity.how) == (False, "none")
+        assert scored(Score("acc", -1.0, most=None), items_of(likelihoods)).by_items
+        assert scored(Score("acc", 0.75), items_of([1, 1, 1, 0] * 10)).by_items
+        assert not scored(Score("acc", 0.75, stderr=0.02), []).by_items
+        assert not scored(Score("acc", 0.75), items_of([1, 1, 1, math.inf])).by_items
+        for shares in ([1.0], [0.3] * 9):  # no spread, and still their mean
+            found = scored(Score("acc", shares[0]), items_of(shares))
+            assert (found.how, found.by_items) == ("none", True)
+
+    def test_many_scores_at_once_are_each_what_they_are_alone(self) -> None:
+        rng = np.random.default_rng(96)
+        items = [
+            ItemResult(
+                str(i),
+                f"{i:016x}",
+                {"acc": float(rng.integers(0, 2)), "soft": float(rng.random())} if i % 7 else {"acc": 1.0},
+                (f"tag={i % 3}", f"kind={i % 2}", f"tag={i % 3}"),
+                str(i // 3) if i % 2 else None,
+            )
+            for i in range(120)
+        ]
+
+        def mean_of(metric: str, category: str) -> float:
+            of = [x.scores[metric] for x in items if metric in x.scores and (not category or category in x.categories)]
+            return float(np.mean(of))
+
+        names = ["", "tag=0", "tag=2", "kind=1"]
+        scores = [Score(metric, mean_of(metric, name), category=name) for metric in ("acc", "soft") for name in names]
+        scores += [Score("f1", 0.4), Score("acc", 0.2)]
+        found = scored_all(scores, items)
+        assert [str(each) for each in found] == [str(scored(score, items)) for score in scores]
+        assert [each.n for each in found[:4]] == [120, 40, 40, 60]
+        assert [each.by_items for each in found] == [True] * 8 + [False] * 2
+
+    def test_a_thousand_categories_do_not_walk_all_items_a_thousand_times(self) -> None:
+        items = [
+            ItemResult(str(i), "f" * 16, {"acc": i % 2}, (f"tag={i % 1000}", f"kind={i % 500}")) for i in range(20_000)
+        ]
+        scores = [Score("acc", i % 2, category=f"tag={i}") for i in range(1000)]
+        begin = time.process_time()
+        found = scored_all(scores, items)
+        assert time.process_time() - begin < 2.5
+        assert {each.n for each in found} == {20}
 
     def test_scores_that_were_rounded_in_the_file_are_still_means_of_their_items(self) -> None:
         assert scored(Score("acc", 66.67, most=100.0), items_of([1, 1, 0] * 10)).how == "wilson"
@@ -178,7 +245,29 @@ class TestCompare:
             assert (found.items_needed, found.smallest) == (None, None)
         grouped = compare([1, 0] * 10, [1, 0] * 10, [str(i // 2) for i in range(20)], 0.02)
         assert grouped.high == pytest.approx(paired_difference(0, 0, 10).high)
-        assert math.isnan(compare([12.0] * 20, [12.0] * 20).low)  # a scale without an end gives no bound
+        unbounded = compare([12.0] * 20, [12.0] * 20)  # a scale without an end gives no bound
+        assert math.isnan(unbounded.low)
+        assert (unbounded.verdict, unbounded.non_inferior, unbounded.p_value) == ("no_difference_shown", None, 1.0)
+
+    def test_where_every_group_differs_alike_the_interval_has_a_width_all_the_same(self) -> None:
+        found = compare([0.3] * 50, [0.4] * 50)
+        unseen = wilson(0, 50).high
+        assert (found.low, found.high) == pytest.approx((0.1 - 1.1 * unseen, 0.1 + 0.9 * unseen))
+        assert (found.verdict, found.items_needed, found.smallest) == ("b_higher", 0, None)
+        few = compare([0.3] * 12, [0.4] * 12)
+        assert few.p_value < 0.001
+        assert few.low < 0 < few.high
+        assert (few.verdict, few.items_needed, few.smallest) == ("no_difference_shown", None, None)
+        pairs = [str(i // 2) for i in range(60)]
+        balanced = compare([0.5, 0.5] * 30, [0.2, 0.8] * 30, pairs, 0.02)  # each image gains and loses the same
+        assert (balanced.high, balanced.low) == pytest.approx((wilson(0, 30).high, -wilson(0, 30).high))
+        assert (balanced.verdict, balanced.non_inferior, balanced.items_needed) == ("no_difference_shown", False, None)
+
+    def test_below_ten_groups_nothing_is_said_of_power(self) -> None:
+        rng = np.random.default_rng(97)
+        for groups in (["picture"] * 300, [str(i % 9) for i in range(300)]):
+            found = compare(rng.random(300), rng.random(300) + 0.1, groups)
+            assert (found.verdict, found.items_needed, found.smallest) == ("not_enough_data", None, None)
 
     def test_not_worse_than_the_margin_is_read_in_the_direction_of_the_score(self) -> None:
         a, b = passes(30, 34, 900, 36)
@@ -222,8 +311,56 @@ class TestCompare:
         both = corrected([single, single, single])
         assert [each.verdict for each in both] == ["no_difference_shown"] * 3
         assert both[0].p_adjusted == pytest.approx(3 * single.p_value)
+        assert single.items_needed == 0
+        assert all(each.items_needed and each.items_needed > 0 for each in both)  # not shown: it takes more
+        assert both[0].items_needed == items_needed(8 / 60, 10 / 60, alpha=0.05 / 3) - 60
+        assert both[0].smallest == smallest_drop(60, 10 / 60, alpha=0.05 / 3)
+        assert (first.items_needed, second.items_needed, third.items_needed) == (0, 0, None)
         assert math.isnan(third.p_adjusted)
         assert corrected([]) == []
+
+    def test_graded_ones_that_are_no_longer_shown_need_more_items(self) -> None:
+        rng = np.random.default_rng(98)
+        apart = rng.normal(0, 0.3, 60)
+        apart += 0.09 - apart.mean()
+        single = compare(np.full(60, 0.5), 0.5 + apart)
+        assert (single.verdict, single.items_needed) == ("b_higher", 0)
+        found = corrected([single] * 6)[0]
+        assert found.verdict == "no_difference_shown"
+        assert found.items_needed
+        assert found.smallest is not None
+        assert single.smallest is not None
+        assert found.smallest > single.smallest
+        assert found.items_needed == math.ceil(60 * (found.smallest / found.difference) ** 2) - 60
+
+    def test_two_scores_with_standard_errors_are_compared_by_the_z_test(self) -> None:
+        found = compare_errors(0.70, 0.03, 0.82, 0.04, 0.02)
+        assert found.p_value == pytest.approx(2 * stats.norm.sf(0.12 / 0.05))
+        assert (found.low, found.high) == pytest.approx((0.12 - 1.959964 * 0.05, 0.12 + 1.959964 * 0.05))
+        assert (found.n, found.n_groups, found.method, found.verdict) == (0, 0, "unpaired", "b_higher")
+        assert (found.non_inferior, found.only_a, found.items_needed) == (True, None, 0)
+        assert found.smallest == pytest.approx((1.959964 + 0.841621) * 0.05)
+        worse = compare_errors(0.70, 0.03, 0.82, 0.04, 0.02, higher_is_better=False)
+        assert (worse.verdict, worse.non_inferior) == ("b_higher", False)
+        unsure = compare_errors(0.70, 0.03, 0.75, 0.04)
+        assert (unsure.verdict, unsure.items_needed) == ("no_difference_shown", None)
+
+    @pytest.mark.parametrize("stderr", [0.0, math.nan, math.inf])
+    def test_without_a_standard_error_of_both_nothing_is_said(self, stderr: float) -> None:
+        for found in (compare_errors(0.7, stderr, 0.9, 0.01), compare_errors(0.7, 0.01, 0.9, stderr)):
+            assert (found.verdict, found.non_inferior, found.smallest) == ("not_enough_data", None, None)
+            assert all(math.isnan(x) for x in (found.low, found.high, found.p_value, found.stderr))
+            assert found.difference == pytest.approx(0.2)
+
+    def test_sixty_benchmarks_of_equal_checkpoints_show_no_difference(self) -> None:
+        """By themselves three are expected to; those by items and those by standard errors are one family."""
+        rng = np.random.default_rng(99)
+        found = [compare_errors(0.7, 0.02, 0.7 + 0.02 * math.sqrt(2) * rng.normal(), 0.02) for _ in range(60)]
+        assert sum(each.verdict.startswith("b_") for each in found) >= 1
+        same = compare(*passes(12, 13, 40, 35))
+        after = corrected([*found, same])
+        assert {each.verdict for each in after} == {"no_difference_shown"}
+        assert after[-1].p_adjusted == 1.0
 
     @pytest.mark.parametrize("margin", [-0.01, math.nan, math.inf])
     def test_a_margin_that_cannot_be_is_named(self, margin: float) -> None:
@@ -266,6 +403,20 @@ class TestRanking:
             a, b = passes(*flips, 30, 30)
             found = ranking(np.column_stack([a, b]))
             assert (not found[1].tied_with_best) == (compare(a, b).verdict == "b_higher")
+
+    def test_one_far_better_of_many_graded_ones_is_shown_to_be(self) -> None:
+        values = 0.5 + 0.05 * np.random.default_rng(100).normal(size=(300, 40))
+        values[:, 7] += 0.27
+        places = ranking(values)
+        assert (places[0].candidate, places[0].rank_high, places[0].chance_of_best) == (7, 1, 1.0)
+        assert sum(place.tied_with_best for place in places) == 1
+        assert {place.rank_low for place in places[1:]} == {2}
+
+    def test_few_groups_have_no_chance_of_being_best(self) -> None:
+        values = np.random.default_rng(101).random((500, 3))
+        for groups, known in ((["one image"] * 500, False), ([str(i % 9) for i in range(500)], False), (None, True)):
+            assert [math.isfinite(each.chance_of_best) for each in ranking(values, groups)] == [known] * 3
+        assert math.isnan(ranking([[1.0, 0.0]])[0].chance_of_best)
 
     def test_few_groups_show_nothing(self) -> None:
         values = np.tile([1.0, 0.0], (90, 1))

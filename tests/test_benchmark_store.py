@@ -83,13 +83,46 @@ def test_an_evaluation_is_kept_once(here: Place) -> None:
 
 def test_another_file_checkpoint_or_protocol_is_another_evaluation(here: Place) -> None:
     one = evaluation("small-100", [1.0, 0.0])
-    for other in (one, replace(one, source_sha256="other"), replace(one, model="small-200")):
+    for other in (one, replace(one, source_sha256="other"), replace(one, model="small-200"), replace(one, at=None)):
         assert here.keep(other) == KEPT
     assert here.keep(replace(one, protocol=replace(one.protocol, judge="j"))) == KEPT
-    assert len(here.query("benchmark_runs")) == 4
+    assert len(here.query("benchmark_runs")) == 5
 
 
-def test_an_import_that_is_cut_short_is_not_seen_and_begun_anew(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_said_to_be_of_another_checkpoint_moves_there(here: Place) -> None:
+    one = evaluation("harness-name", [1.0, 0.0])
+    here.keep(one)
+    mapped = replace(here, names=replace(here.names, mapping={"harness-name": "small-100"}))
+    assert mapped.keep(one) == KNOWN
+    assert [row["checkpoint"] for row in here.query("benchmark_scores")] == ["small-100"]
+    assert here.keep(one) == KNOWN
+    assert [row["checkpoint"] for row in here.query("benchmark_scores")] == ["small-100"], "nobody says otherwise"
+
+
+def test_results_that_are_sent_twice_count_once(store: StoreOwner) -> None:
+    do(store, "claim", **CLAIM)
+    for _ in range(2):
+        do(store, "results", run="one", owner="first", results=[result("a"), result("b", failed="refused")])
+    [run] = rows(store, "benchmark_runs")
+    assert (run["done"], run["failed"]) == (2, 1)
+    assert len(rows(store, "benchmark_items", run="one")) == 2
+
+
+def test_texts_that_no_evaluation_has_any_more_are_forgotten_too(here: Place) -> None:
+    here.keep(evaluation("small-100", [1.0, 0.0]))
+    here.keep(evaluation("small-200", [1.0]))
+    first = here.query("benchmark_runs", checkpoint="small-100")[0]["run"]
+    here.door.write("benchmark-forget", {"run": first})
+    left = here.query("benchmark_runs")[0]["run"]
+    assert [row["question"] for row in here.query("benchmark_items", run=left)] == ["question 0"]
+    here.keep(evaluation("small-300", [1.0, 0.0], tags=["a", "b"]))
+    assert len(here.query("benchmark_scores", checkpoint="small-300", categories=True)) == 3
+
+
+@pytest.mark.parametrize("end, left", [(KeyboardInterrupt, ["running"]), (BadInput, [])], ids=["killed", "refused"])
+def test_an_import_that_is_cut_short_is_not_seen_and_begun_anew(
+    here: Place, monkeypatch: pytest.MonkeyPatch, end: type[BaseException], left: list[str]
+) -> None:
     monkeypatch.setattr(writing, "BATCH_ITEMS", 2)
     one, written = evaluation("small-100", [1.0] * 7), 0
 
@@ -97,13 +130,13 @@ def test_an_import_that_is_cut_short_is_not_seen_and_begun_anew(here: Place, mon
         nonlocal written
         written += 1
         if written == 4:
-            raise ConnectionError
+            raise end
         return here.door.write(verb, body)
 
-    with pytest.raises(ConnectionError):
+    with pytest.raises(end):
         writing.keep(one, here.names.named("small-100"), dies, "test")
     assert here.query("benchmark_scores") == []
-    assert here.query("benchmark_runs")[0]["state"] == "running"
+    assert [run["state"] for run in here.query("benchmark_runs")] == left
     assert here.keep(one) == KEPT
     [run] = here.query("benchmark_runs")
     assert (run["state"], run["done"]) == ("done", 7)

@@ -4,10 +4,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from monitor.stats import resample
-from monitor.stats.best import Errors, Table, chance_from_errors, chance_of_best, chance_of_best_overall
+from monitor.stats.best import (
+    Errors,
+    Table,
+    chance_from_errors,
+    chance_of_best,
+    chance_of_best_overall,
+    overall_difference,
+)
+from monitor.stats.cluster import paired_t
 from monitor.stats.resample import resampled_means
 
 
@@ -100,6 +108,64 @@ def test_overall_the_weights_of_the_benchmarks_decide() -> None:
 def test_overall_takes_a_benchmark_of_which_only_standard_errors_are_known() -> None:
     chances = chance_of_best_overall([Errors([0.7, 0.6], [0.03, 0.04]), Errors([0.5, 0.5], [0.05, 0.05])], [1, 1])
     assert chances[0] == pytest.approx(special.ndtr(0.1 / math.hypot(0.05, 0.05, 0.05)), abs=0.02)
+
+
+def test_below_ten_groups_no_chance_is_given() -> None:
+    rng = np.random.default_rng(88)
+    many = rng.random((500, 3)) + np.array([0.3, 0.0, 0.0])
+    for values, groups in ((many[:9], None), (many[:1], None), (many, ["one image"] * 500)):
+        assert np.isnan(chance_of_best(values, groups)).tolist() == [True] * 3
+    assert chance_of_best(many[:10]).sum() == pytest.approx(1)
+    few, enough = Table(many, [str(i % 9) for i in range(500)]), Table(many)
+    assert np.isnan(chance_of_best_overall([enough, few], [1, 1])).all()
+    assert chance_of_best_overall([enough, few], [1, 0]).tolist() == chance_of_best(many).tolist()
+
+
+def test_of_one_benchmark_the_overall_difference_is_the_clustered_t_test() -> None:
+    values = np.random.default_rng(89).random((60, 3))
+    groups = np.repeat(np.arange(12), 5).tolist()
+    difference, interval = overall_difference([Table(values, groups)], [2.0], 2, 0)
+    expected = paired_t(values[:, 2], values[:, 0], groups)
+    assert difference == pytest.approx(expected.difference)
+    assert interval == pytest.approx(expected.interval)
+
+
+def test_the_overall_difference_of_two_samples_is_welchs_t_test() -> None:
+    rng = np.random.default_rng(90)
+    first, second = rng.normal(0.3, 1, 9), rng.normal(0.1, 2, 14)
+    tables = [Table(np.column_stack([x, np.zeros(x.size)])) for x in (first, -second)]
+    difference, interval = overall_difference(tables, [1, 1], 0, 1)
+    theirs = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
+    assert 2 * difference == pytest.approx(first.mean() - second.mean())
+    assert [2 * end for end in interval] == pytest.approx([theirs.low, theirs.high])
+
+
+def test_weights_of_items_count_in_the_overall_difference_and_its_error() -> None:
+    rng = np.random.default_rng(91)
+    values = rng.random((40, 2))
+    weights = rng.integers(1, 4, 40)
+    difference, interval = overall_difference([Table(values, None, weights)], [1], 0, 1)
+    apart = values[:, 0] - values[:, 1]
+    assert difference == pytest.approx(np.average(apart, weights=weights))
+    pulls = weights * (apart - difference)
+    stderr = math.sqrt((pulls**2).sum() / 39 * 40) / weights.sum()
+    assert interval.high - difference == pytest.approx(stats.t.ppf(0.975, 39) * stderr)
+    once = overall_difference([Table(values, None, np.ones(40))], [1], 0, 1)
+    assert once == overall_difference([Table(values)], [1], 0, 1)
+
+
+def test_the_overall_difference_has_no_interval_where_a_benchmark_cannot_give_one() -> None:
+    rng = np.random.default_rng(92)
+    good = Table(rng.random((300, 2)))
+    one_image = Table(rng.random((300, 2)), ["picture"] * 300)
+    constant = Table(np.tile([0.4, 0.3], (30, 1)))
+    balanced = Table(np.tile([[0.1, 0.0], [0.5, 0.0]], (15, 1)), np.repeat(np.arange(15), 2).tolist())
+    for poor in (one_image, constant, balanced, Table([[1.0, 0.0]])):
+        for tables, weights in (([poor], [1.0]), ([good, poor], [1.0, 2.0])):
+            difference, interval = overall_difference(tables, weights, 0, 1)
+            assert math.isfinite(difference)
+            assert all(math.isnan(end) for end in interval)
+        assert overall_difference([good, poor], [1, 0], 0, 1) == overall_difference([good], [1], 0, 1)
 
 
 def test_standard_errors_alone_make_it_less_sure_than_the_items_do() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from monitor.stats.bootstrap import mean_bootstrap, paired_bootstrap
+from monitor.stats.bootstrap import mean_bootstrap, mean_expanded, paired_bootstrap
 
 
 def test_it_agrees_with_the_bootstrap_of_scipy() -> None:
@@ -101,3 +101,18 @@ def test_a_hundred_thousand_graded_items_agree_with_the_normal_distribution() ->
     mean, (low, high) = mean_bootstrap(x)
     error = 1.96 * x.std() / math.sqrt(x.size)
     assert (low, high) == pytest.approx((mean - error, mean + error), abs=0.06 * error)
+
+
+@pytest.mark.parametrize("n", [100, 400])
+@pytest.mark.parametrize("kind", ["soft accuracy", "skewed", "nearly all right"])
+def test_of_many_items_the_expansion_is_what_resampling_comes_to(kind: str, n: int) -> None:
+    rng = np.random.default_rng(79)
+    values = {
+        "soft accuracy": rng.choice([0.0, 0.3, 0.6, 0.9, 1.0], n, p=[0.25, 0.05, 0.1, 0.1, 0.5]),
+        "skewed": rng.exponential(size=n),
+        "nearly all right": rng.choice([0.0, 0.5, 1.0], n, p=[0.03, 0.03, 0.94]),
+    }[kind]
+    drawn = mean_bootstrap(values, n=20_000)[1]
+    width = drawn.high - drawn.low
+    assert mean_expanded(values) == pytest.approx(drawn, abs=0.025 * width)
+    assert mean_expanded(np.full(120, 0.3)) == pytest.approx((0.3, 0.3))

@@ -1,5 +1,7 @@
 """Results of benchmarks that somebody uploads: `POST /api/v1/benchmarks`, a zip or one file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -10,8 +12,8 @@ from fastapi.concurrency import run_in_threadpool
 from monitor.api import docs
 from monitor.api.receive import Reading, announced, kind_of, read_body
 from monitor.config import Settings
-from monitor.errors import BadInput, UnsupportedMedia
-from monitor.harnesses.naming import Names
+from monitor.errors import BadInput, Overloaded, UnsupportedMedia
+from monitor.harnesses.naming import MAX_STEP, Names
 from monitor.harnesses.run import import_tree
 from monitor.harnesses.tree import tree_of_bytes
 from monitor.ids import run_id
@@ -19,6 +21,7 @@ from monitor.store.owner import StoreOwner
 from monitor.store.results import write
 
 LARGE = "import a folder with `python -m monitor import-benchmarks`, or raise WATCHPOINT_MAX_BODY_BYTES"
+RETRY_AFTER_S = 5
 PARAMETERS = {
     "name": "name of the file, such as results.zip",
     "checkpoint": "the checkpoint that all of it is of; else told by the names in the file",
@@ -28,18 +31,43 @@ PARAMETERS = {
 }
 
 
+class OneAtATime:
+    """Uploads are unpacked and read one by one, as each may take hundreds of megabytes and a processor."""
+
+    def __init__(self) -> None:
+        self._busy = False
+
+    def check(self) -> None:
+        """Raises Overloaded while another one is read."""
+        if self._busy:
+            raise Overloaded("another upload is being read, one at a time is; retry", RETRY_AFTER_S)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """The only place. Raises Overloaded."""
+        self.check()
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+
 def add_uploads(app: FastAPI, settings: Settings, owner: StoreOwner) -> None:
     """The route of uploads."""
     reading = Reading(2 * settings.max_body_bytes)  # a file is unpacked in memory beside its body
+    turn = OneAtATime()
 
     async def post(request: Request) -> dict[str, Any]:
         """Import what the file holds; answers a line for each evaluation that was kept, known already or refused."""
         if kind_of(request) != "application/octet-stream":
             raise UnsupportedMedia("send Content-Type: application/octet-stream, which no other site's form can")
         asked = _parameters(request)
+        turn.check()  # before a large body is sent in vain
         with reading.hold(announced(request, settings.max_body_bytes, LARGE)):
             body = await read_body(request, settings.max_body_bytes, LARGE)
-            return await run_in_threadpool(_import, owner, body, asked)
+            with turn.hold():
+                return await run_in_threadpool(_import, owner, body, asked)
 
     app.add_api_route(
         "/api/v1/benchmarks",
@@ -57,8 +85,9 @@ def _parameters(request: Request) -> dict[str, str]:
     asked = dict(request.query_params)
     if wrong := [name for name in asked if name not in PARAMETERS]:
         raise BadInput(f"there is no parameter {wrong[0]!r}; there are {', '.join(PARAMETERS)}")
-    if asked.get("step") and not asked["step"].isdigit():
-        raise BadInput(f"step is {asked['step']!r}: expected a whole number")
+    step = asked.get("step")
+    if step and not (step.isascii() and step.isdigit() and len(step) <= len(str(MAX_STEP)) and int(step) <= MAX_STEP):
+        raise BadInput(f"step is {step[:60]!r}: expected a whole number from 0 to {MAX_STEP}")
     return asked
 
 

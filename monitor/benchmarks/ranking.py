@@ -3,23 +3,24 @@
 The leaderboard of the Benchmarks page calls it.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from monitor.benchmarks.comparing import LEAST_PAIRS, LEVEL, p_of
+from monitor.benchmarks.comparing import LEAST_PAIRS, LEVEL
+from monitor.stats.allpairs import shown_lower
 from monitor.stats.best import chance_of_best
 from monitor.stats.cluster import group_places
-from monitor.stats.holm import holm
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one candidate (its column) stands: between which ranks, whether the best is shown to be better than it."""
+    """Where one candidate (its column) stands: between which ranks, whether the best is shown to be better than it.
+
+    `chance_of_best` is NaN below 10 groups.
+    """
 
     candidate: int
     mean: float
@@ -34,13 +35,13 @@ def ranking(values: ArrayLike, groups: Iterable[object] | None = None) -> list[P
     around where lower is.
 
     `rank_low` is 1 plus the number of those shown to be better, `rank_high` the number of all less those shown to be
-    worse: with 95 % all these bounds hold at once (each pair tested as in `comparing`, Holm over all pairs). Fewer than
-    10 groups show nothing: everyone is tied. Whoever is not shown to be worse than the one with the best mean is tied
-    with it.
+    worse: with 95 % all these bounds hold at once (all pairs tested together, `monitor.stats.allpairs`). Fewer than 10
+    groups show nothing: everyone is tied. Whoever is not shown to be worse than the one with the best mean is tied with
+    it.
 
     Source: Mogstad, Romano, Shaikh and Wilhelm (2024), Inference for ranks with applications to mobility across
-    neighbourhoods and academic achievement across countries, Review of Economic Studies 91:476, here with Holm's
-    correction and paired tests in place of their resampled one.
+    neighbourhoods and academic achievement across countries, Review of Economic Studies 91:476, here with
+    flipped signs of the differences on the same items in place of their bootstrap.
 
     >>> for place in ranking([[1, 0, 1], [1, 0, 1], [1, 0, 0], [1, 1, 1]] * 10):
     ...     print(place.candidate, place.mean, place.rank_low, place.rank_high, place.tied_with_best)
@@ -52,9 +53,7 @@ def ranking(values: ArrayLike, groups: Iterable[object] | None = None) -> list[P
     places = group_places(groups, len(x))
     chances = chance_of_best(x, places)
     n_groups, k = int(places.max()) + 1, x.shape[1]
-    worse = (
-        _shown_worse(x, places if n_groups < len(x) else None) if n_groups >= LEAST_PAIRS else np.zeros((k, k), bool)
-    )
+    worse = shown_lower(x, places, LEVEL) if n_groups >= LEAST_PAIRS else np.zeros((k, k), dtype=bool)
     means = x.mean(axis=0)
     order = np.argsort(-means, kind="stable")
     return [
@@ -68,16 +67,3 @@ def ranking(values: ArrayLike, groups: Iterable[object] | None = None) -> list[P
         )
         for each in order
     ]
-
-
-def _shown_worse(x: NDArray[np.float64], places: NDArray[np.int64] | None) -> NDArray[np.bool_]:
-    """[i, j]: i is shown to be worse than j."""
-    k = x.shape[1]
-    pairs = list(combinations(range(k), 2))
-    adjusted = holm([p_of(x[:, j] - x[:, i], places) for i, j in pairs])
-    worse = np.zeros((k, k), dtype=bool)
-    for (i, j), p in zip(pairs, adjusted, strict=True):
-        if p < LEVEL:
-            low, high = (i, j) if math.fsum(x[:, i] - x[:, j]) < 0 else (j, i)
-            worse[low, high] = True
-    return worse

@@ -40,7 +40,7 @@ class _Watched(Tree):
 
     def __init__(self, tree: Tree, taken: set[str], unreadable: dict[str, str]) -> None:
         left = {path: size for path, size in tree.sizes.items() if path not in taken}
-        super().__init__(tree.name, left, tree.read, skipped=tree.skipped, parent=tree.parent)
+        super().__init__(tree.name, left, tree.read, skipped=tree.skipped, parent=tree.parent, bounds=tree.bounds)
         self._unreadable = unreadable
 
     def read(self, path: str) -> bytes:

@@ -17,13 +17,12 @@ from monitor.harnesses.lighteval_protocol import NAME, Run, Task, config_of, pro
 from monitor.harnesses.lm_scales import is_better_higher, scale_of, told_by_items
 from monitor.harnesses.records import Found, Harness, Refused
 from monitor.harnesses.sheets import read_json
-from monitor.harnesses.strict import mean_differs, source_hash
+from monitor.harnesses.strict import ROUNDING, mean_differs, source_hash
 from monitor.harnesses.tree import Tree
 from monitor.harnesses.values import mapping, moment, number, text
 
 TIMED = re.compile(r"_(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d(?:\.\d+)?)\.(?:json|parquet)$")
 AVERAGE = ":_average"
-ROUNDING = 5e-5
 
 
 def find(tree: Tree) -> Iterator[Found]:

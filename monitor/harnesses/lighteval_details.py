@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import compute, parquet
 
 from monitor.benchmarks.evaluation import ItemResult
 from monitor.benchmarks.protocol import fingerprint
 from monitor.errors import BadInput, TooLarge
 from monitor.harnesses.sheets import MAX_ROWS
-from monitor.harnesses.tree import MAX_UNPACKED_BYTES, MIB, Tree
-from monitor.harnesses.values import mapping, number, text
+from monitor.harnesses.tree import MAX_UNPACKED_BYTES, MIB, Bounds, Tree
+from monitor.harnesses.values import ANSWER_CHARS, mapping, number, text
 
 DOC, RESPONSE, METRIC = (
     ("doc", "__doc__"),
@@ -24,7 +24,7 @@ DOC, RESPONSE, METRIC = (
 )
 OLD = ("example", "gold", "predictions", "pred", "example_id_")
 USED = frozenset({"id", "query", "original_query", "choices", "gold_index", "text", "text_post_processed", "logprobs"})
-BATCH_ROWS = 1000
+BATCH_ROWS = 250
 
 
 def items_of(tree: Tree, path: str, metrics: list[str]) -> tuple[ItemResult, ...]:
@@ -32,11 +32,16 @@ def items_of(tree: Tree, path: str, metrics: list[str]) -> tuple[ItemResult, ...
     content = tree.read(path)
     try:
         with parquet.ParquetFile(io.BytesIO(content)) as file:
-            _check(path, file)
+            columns = list(_columns(file.schema_arrow))
+            texts = _check(path, file, columns, tree.bounds)
+        with parquet.ParquetFile(io.BytesIO(content), read_dictionary=texts) as file:
             items: list[ItemResult] = []
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(_columns(file.schema_arrow))):
-                begin = len(items)
-                items += [_item(begin + place, row, metrics) for place, row in enumerate(batch.to_pylist())]
+            kept = 0
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+                rows = pa.RecordBatch.from_arrays([_cut(one) for one in batch.columns], batch.schema.names).to_pylist()
+                items += [_item(begin, row, metrics) for begin, row in enumerate(rows, len(items))]
+                kept += sum(len(one or "") for item in items[-len(rows) :] for one in _texts(item))
+                _check_texts(path, kept, tree.bounds)
             return tuple(items)
     except BadInput:
         raise
@@ -57,12 +62,50 @@ def _columns(schema: Any) -> Iterator[str]:
             yield name
 
 
-def _check(path: str, file: Any) -> None:
-    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
+def _check(path: str, file: Any, columns: list[str], bounds: Bounds) -> list[str]:
+    """The columns of text that are read; TooLarge before any row is, where they hold too much."""
     if file.metadata.num_rows > MAX_ROWS:
         raise TooLarge(f"{path}: has more than {MAX_ROWS:,} rows, the most that are read")
+    groups = [file.metadata.row_group(group) for group in range(file.num_row_groups)]
     if sum(group.total_byte_size for group in groups) > MAX_UNPACKED_BYTES:
         raise TooLarge(f"{path}: would unpack to more than {MAX_UNPACKED_BYTES // MIB:,} MiB, the most that is read")
+    used = [
+        one
+        for group in groups
+        for one in (group.column(place) for place in range(group.num_columns))
+        if any(f"{one.path_in_schema}.".startswith(f"{name}.") for name in columns)
+    ]
+    bounds.check_values(path, sum(one.num_values for one in used))
+    bounds.spend(path, sum(one.total_uncompressed_size for one in used))
+    return sorted({one.path_in_schema for one in used if one.physical_type == "BYTE_ARRAY"})
+
+
+def _cut(values: Any) -> Any:
+    """The same with its texts cut to what is kept of one, each distinct one once: a page of Parquet of a few kilobytes
+    may say one text of megabytes for a million rows.
+    """
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return pa.DictionaryArray.from_arrays(values.indices, _cut(values.dictionary))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return compute.utf8_slice_codeunits(values, 0, ANSWER_CHARS + 1)
+    if pa.types.is_struct(kind):
+        parts = [_cut(values.field(place)) for place in range(kind.num_fields)]
+        names = [kind.field(place).name for place in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(parts, names, mask=values.is_null())
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(values.offsets, _cut(values.values), mask=values.is_null())
+    return values
+
+
+def _texts(item: ItemResult) -> tuple[str | None, ...]:
+    return item.item, item.question, item.target, item.answer
+
+
+def _check_texts(path: str, kept: int, bounds: Bounds) -> None:
+    most = bounds.unpacked or MAX_UNPACKED_BYTES
+    if kept > most:
+        raise TooLarge(f"{path}: its texts come to more than {most // MIB:,} MiB, the most that is kept")
 
 
 def _item(place: int, row: dict[str, Any], metrics: list[str]) -> ItemResult:

@@ -17,11 +17,10 @@ from monitor.harnesses.lm_items import items_of, named_doubles
 from monitor.harnesses.lm_scales import is_better_higher, scale_of, told_by_items
 from monitor.harnesses.records import Refused
 from monitor.harnesses.sheets import read_jsonl
-from monitor.harnesses.strict import mean_differs, source_hash
+from monitor.harnesses.strict import ROUNDING, mean_differs, source_hash
 from monitor.harnesses.tree import Tree
 from monitor.harnesses.values import mapping, number, text
 
-ROUNDING = 5e-5
 READABLE_CHARS = 120
 PROMPT = ("doc_to_text", "doc_to_target", "doc_to_choice", "description", "fewshot_config", "fewshot_delimiter")
 PROMPT_OF_LMMS = ("lmms_eval_specific_kwargs", "model_specific_prompt_kwargs")

@@ -4,8 +4,7 @@ import re
 from dataclasses import replace
 
 from monitor.benchmarks.evaluation import ItemResult, Score
-
-ROUNDING = 5e-5
+from monitor.harnesses.strict import ROUNDING
 
 SHARES = re.compile(
     r"(acc|accuracy|em|exact_match|f1|pass(@|_at_)\d+|maj(@|_at_)\d+|anls|mc[12]|"

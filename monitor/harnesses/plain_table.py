@@ -1,12 +1,11 @@
 """Rows of a CSV that a person has written, each with its line, and all that is wrong with them; for `plain`."""
 
 import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from monitor.errors import BadInput, TooLarge
-from monitor.harnesses.sheets import MAX_CELL_CHARS, MAX_COLUMNS, MAX_ROWS
+from monitor.harnesses.sheets import MAX_CELL_CHARS, MAX_COLUMNS, MAX_ROWS, lines_of
 from monitor.harnesses.strict import read_text
 from monitor.harnesses.tree import Tree
 from monitor.harnesses.values import number
@@ -15,6 +14,7 @@ from monitor.harnesses.values import text as kept
 DELIMITERS = (",", ";", "\t", "|")
 MAX_PROBLEMS = 100
 """So many are named; of the others only the number is."""
+HELD_PROBLEMS = 10_000
 
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -25,9 +25,12 @@ class Problems:
 
     path: str
     found: list[tuple[int, str]] = field(default_factory=list)
+    count: int = 0
 
     def add(self, line: int, problem: str) -> None:
-        self.found.append((line, problem))
+        self.count += 1
+        if len(self.found) < HELD_PROBLEMS:
+            self.found.append((line, problem))
 
     def raise_any(self) -> None:
         """Raises BadInput with all that was found, one a line."""
@@ -37,8 +40,8 @@ class Problems:
             f"{self.path}, line {line}: {problem}"
             for line, problem in sorted(self.found, key=lambda one: one[0])[:MAX_PROBLEMS]
         ]
-        if len(self.found) > MAX_PROBLEMS:
-            lines.append(f"{self.path}: and {len(self.found) - MAX_PROBLEMS} more problems")
+        if self.count > MAX_PROBLEMS:
+            lines.append(f"{self.path}: and {self.count - MAX_PROBLEMS} more problems")
         raise BadInput("\n".join(lines))
 
 
@@ -92,8 +95,13 @@ class Row:
 
 def columns_of(head: str) -> list[str]:
     """The column names in the first line of a file, lower case, split at what splits it into most."""
-    line = next((line for line in io.StringIO(head) if line.strip()), "")
+    line = _first(head)
     return max((_split(line, sign) for sign in DELIMITERS), key=len)
+
+
+def _first(text: str) -> str:
+    """The first line that is not blank."""
+    return next((line for line in lines_of(text) if line.strip()), "")
 
 
 def _split(line: str, delimiter: str) -> list[str]:
@@ -111,9 +119,9 @@ def rows_of(tree: Tree, path: str, problems: Problems) -> tuple[list[str], list[
         raise TooLarge(f"{path}: has {len(names):,} columns, at most {MAX_COLUMNS:,} are read")
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise BadInput(f"{path}: two columns are called {twice[0][:60]!a}")
-    first = next((line for line in io.StringIO(text) if line.strip()), "")
-    delimiter = next(sign for sign in DELIMITERS if _split(first, sign) == names)
+    delimiter = next(sign for sign in DELIMITERS if _split(_first(text), sign) == names)
     rows: list[Row] = []
+    filled = 0
     for line, cells in _records(text, delimiter, problems):
         if len(cells) != len(names):
             problems.add(line, f"has {len(cells)} cells, the header has {len(names)}")
@@ -122,6 +130,8 @@ def rows_of(tree: Tree, path: str, problems: Problems) -> tuple[list[str], list[
         else:
             pairs = zip(names, cells, strict=True)
             rows.append(Row(line, {name: kept(cell) or "" for name, cell in pairs if cell.strip()}, problems))
+            filled += len(rows[-1].cells) + 1
+            tree.bounds.check_values(path, filled)
     if not rows:
         problems.raise_any()
         raise BadInput(f"{path}: has a header and no rows")
@@ -131,7 +141,7 @@ def rows_of(tree: Tree, path: str, problems: Problems) -> tuple[list[str], list[
 def _records(text: str, delimiter: str, problems: Problems) -> Iterator[tuple[int, list[str]]]:
     """Records below the header that are not blank, with the line each begins on."""
     csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL_CHARS))  # of the whole process; never lowered here
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines_of(text), delimiter=delimiter, strict=True)
     header, line = True, 1
     while True:
         try:

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monitor.benchmarks.evaluation import Evaluation, ItemResult, Score
 from monitor.benchmarks.protocol import Protocol, fingerprint
 from monitor.errors import BadInput
 from monitor.harnesses.records import Found, Harness, Refused
-from monitor.harnesses.robopoint_masks import Mask, read_mask
+from monitor.harnesses.robopoint_masks import read_mask
 from monitor.harnesses.robopoint_points import HEIGHT, WIDTH, Marks, Unreadable, accuracy_on, marks_in
 from monitor.harnesses.sheets import read_jsonl
 from monitor.harnesses.strict import Part, first_object, parts_of, source_hash
@@ -31,6 +34,15 @@ _RULE = (
     f"decimal point is a share of {WIDTH} x {HEIGHT} whatever the image's size, whole numbers are pixels, four numbers "
     "a filled box; points outside count 0, and so does an answer without points"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """An answer on its mask; without an accuracy where it cannot be read."""
+
+    path: str
+    sha256: str
+    accuracy: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +80,9 @@ def _read(tree: Tree, path: str, question_files: tuple[str, ...]) -> Iterator[Ev
         )
     asked = _asked(tree, question_files, answers)
     notes: list[str] = []
-    masks = _masks(tree, asked, len(asked.questions) if asked else len(answers), notes)
-    items = _items(asked, answers, masks, notes)
-    files = (path, *((asked.path,) if asked else ()), *(mask.path for mask in masks))
+    masked = _masked(tree, asked, answers, notes)
+    items = _items(asked, answers, masked, notes)
+    files = (path, *((asked.path,) if asked else ()), *(one.path for one in masked))
     yield Evaluation(
         benchmark=(PurePosixPath(asked.folder).name if asked else "") or UNNAMED,
         model=models[0],
@@ -98,8 +110,11 @@ def _asked(tree: Tree, paths: tuple[str, ...], answers: list[Part]) -> Asked | N
     return best if best and best.fits(answers) else None
 
 
-def _masks(tree: Tree, asked: Asked | None, n: int, notes: list[str]) -> list[Mask]:
-    """The masks of all questions in their order; none, and a note, where one of them is missing or no mask."""
+def _masked(tree: Tree, asked: Asked | None, answers: list[Part], notes: list[str]) -> list[Masked]:
+    """Each question's answer on its mask, one mask after the other as they are large.
+
+    None, and a note, where one of them is missing or no mask.
+    """
     folders = {str(PurePosixPath(path).parent) for path in tree.matching("*masks/00.jpg")}
     if asked and (own := str(PurePosixPath(asked.folder, "masks"))) in folders:
         folders = {own}
@@ -108,22 +123,34 @@ def _masks(tree: Tree, asked: Asked | None, n: int, notes: list[str]) -> list[Ma
         notes.append(f"no accuracy: {how_many}; import the answers with the folder that holds questions and masks/")
         return []
     folder = folders.pop()
+    found = []
     try:
-        return [read_mask(tree, str(PurePosixPath(folder, f"{index:02d}.jpg"))) for index in range(n)]
+        for index in range(len(asked.questions) if asked else len(answers)):
+            mask = read_mask(tree, str(PurePosixPath(folder, f"{index:02d}.jpg")))
+            text = answers[index].text("text") if index < len(answers) else None
+            found.append(Masked(mask.path, mask.sha256, _accuracy(text, mask.pixels)))
     except BadInput as error:
         notes.append(f"no accuracy: {error}")
         return []
+    return found
 
 
-def _items(asked: Asked | None, answers: list[Part], masks: list[Mask], notes: list[str]) -> tuple[ItemResult, ...]:
+def _accuracy(text: str | None, mask: NDArray[np.uint8]) -> float | None:
+    try:
+        return None if text is None else accuracy_on(marks_in(text), mask)
+    except Unreadable:
+        return None
+
+
+def _items(asked: Asked | None, answers: list[Part], masked: list[Masked], notes: list[str]) -> tuple[ItemResult, ...]:
     """An item for each question, or each answer where there are no questions; the harness pairs them by their place."""
     n = len(asked.questions) if asked else len(answers)
     items = []
     for index in range(n):
         question = asked.questions[index] if asked else None
         answer = answers[index] if index < len(answers) else None
-        items.append(_item(index, question, answer, masks[index] if masks else None))
-    if masks:
+        items.append(_item(index, question, answer, masked[index] if masked else None))
+    if masked:
         notes.append(_RULE)
     if unreadable := sum(item.failed is not None for item in items):
         notes.append(f"{unreadable} of {n} answers are missing or cannot be read; the harness leaves them out")
@@ -144,7 +171,7 @@ def _items(asked: Asked | None, answers: list[Part], masks: list[Mask], notes: l
     return tuple(items)
 
 
-def _item(index: int, question: Part | None, answer: Part | None, mask: Mask | None) -> ItemResult:
+def _item(index: int, question: Part | None, answer: Part | None, masked: Masked | None) -> ItemResult:
     text = answer.text("text") if answer else None
     prompt = question.text("text") if question else answer.text("prompt") if answer else None
     image = question.maybe_text("image") if question else None
@@ -153,14 +180,15 @@ def _item(index: int, question: Part | None, answer: Part | None, mask: Mask | N
     try:
         if text is None:
             raise Unreadable("there is no answer in this place")
-        marks = marks_in(text)
-        scores = _of_answer(marks) | ({"accuracy": accuracy_on(marks, mask.pixels)} if mask else {})
+        scores = _of_answer(marks_in(text))
+        if masked and masked.accuracy is not None:
+            scores["accuracy"] = masked.accuracy
     except Unreadable as error:
         failed = str(error)
     category = answer.maybe_label("category") if answer else None
     return ItemResult(
         item=f"{index:02d}",
-        item_hash=fingerprint([prompt, image, mask.sha256 if mask else None]),
+        item_hash=fingerprint([prompt, image, masked.sha256 if masked else None]),
         scores=scores,
         categories=(f"category={category}",) if category else (),
         group=kept(image),

@@ -10,16 +10,17 @@ from PIL import Image, UnidentifiedImageError
 from monitor.errors import BadInput, TooLarge
 from monitor.harnesses.tree import Tree
 
-MAX_MASK_PIXELS = 64_000_000
+MAX_MASK_PIXELS = 4_000_000
+"""Those of the data set have 640 x 480."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Where a point is right, 0 to 1 for each pixel, rows first."""
+    """Where a point is right, 0 to 255 for each pixel, rows first."""
 
     path: str
     sha256: str
-    pixels: NDArray[np.float64]
+    pixels: NDArray[np.uint8]
 
 
 def read_mask(tree: Tree, path: str) -> Mask:
@@ -32,7 +33,7 @@ def read_mask(tree: Tree, path: str) -> Mask:
                 )
             if image.mode != "L":
                 raise BadInput(f"{path}: is in {image.mode}, the harness takes masks in grey only")
-            pixels = np.array(image) / 255.0
+            pixels = np.array(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BadInput(f"{path}: is no image that can be read: {error}") from None
     except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises over damaged files

@@ -98,11 +98,11 @@ def _pixels(share: int | float, size: int) -> int:
         raise Unreadable("a number without end") from None
 
 
-def accuracy_on(marks: Marks, mask: NDArray[np.float64]) -> float:
-    """The mean of the mask (rows first, 0 to 1) over all points, those outside of it being 0; 0 without points."""
+def accuracy_on(marks: Marks, mask: NDArray[np.uint8]) -> float:
+    """The mean of the mask (rows first, 255 for right) over all points, 0 for those outside; 0 without points."""
     if not marks.count:
         return 0.0
     height, width = mask.shape
-    on = sum(float(mask[y, x]) for x, y in marks.points if 0 <= x < width and 0 <= y < height)
-    on += sum(float(mask[y0:y1, x0:x1].sum()) for x0, y0, x1, y1 in marks.boxes)
-    return on / marks.count
+    on = sum(int(mask[y, x]) for x, y in marks.points if 0 <= x < width and 0 <= y < height)
+    on += sum(int(mask[y0:y1, x0:x1].sum()) for x0, y0, x1, y1 in marks.boxes)
+    return on / 255 / marks.count

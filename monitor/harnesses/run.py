@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from monitor.benchmarks.evaluation import Evaluation
-from monitor.errors import BadInput
+from monitor.errors import BadInput, StoreError, WatchpointError
 from monitor.harnesses import find_all
 from monitor.harnesses.naming import Named, Names
 from monitor.harnesses.records import Found, Refused
@@ -68,7 +68,7 @@ def import_tree(
     Raises BadInput where nothing is known, or where `names` do not fit what is there, before anything is written.
     """
     found = list(find_all(tree, harness))
-    if names.checkpoint or names.mapping:
+    if names.told:
         names.check(one.model for part in found for one in _read(part) if isinstance(one, Evaluation))
     for part in found:
         on_progress(part.path)
@@ -94,7 +94,9 @@ def _import(one: Evaluation, part: Found | Refused, names: Names, write: Write |
         return _line(READ, one, named, harness)
     try:
         outcome = keep(one, named, write, owner)
-    except BadInput as error:
+    except StoreError:
+        raise  # nothing more can be written
+    except WatchpointError as error:
         return Line(REFUSED, f"{one.source} ({one.benchmark})", problem=str(error))
     if outcome == BUSY:
         return Line(REFUSED, f"{one.source} ({one.benchmark})", problem="another import of it is under way; try again")
@@ -118,8 +120,14 @@ def _line(outcome: str, one: Evaluation, named: Named, harness: str) -> Line:
         _figure(one),
         len(one.items),
         one.problem or "",
-        one.notes,
+        (*one.notes, *_unclear(one, named)),
     )
+
+
+def _unclear(one: Evaluation, named: Named) -> Iterator[str]:
+    if named.several:
+        names = ", ".join(named.several[:10])
+        yield f"{one.model} may be any of {names} of the fleet file; say which with --map {one.model}=CHECKPOINT"
 
 
 def _figure(one: Evaluation) -> str:

@@ -4,14 +4,14 @@ Every importer below `monitor/harnesses` reads its files with `read_table`, `rea
 """
 
 import csv
-import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 from monitor.errors import BadInput, TooLarge, UnsupportedMedia
-from monitor.harnesses.tree import Tree
+from monitor.harnesses.tree import Bounds, Tree
 from monitor.harnesses.xlsx import read_rows
 
 MAX_ROWS = 1_000_000
@@ -24,9 +24,11 @@ def read_table(tree: Tree, path: str) -> list[dict[str, Any]]:
     """The rows of a table, each by its column names; blank cells are None, cells of csv and tsv are text."""
     kind = PurePosixPath(path).suffix.lower().lstrip(".")
     if kind == "xlsx":
-        return _under_header(path, read_rows(path, tree.read(path), MAX_COLUMNS))
+        rows = read_rows(path, tree.read(path), MAX_COLUMNS, tree.bounds)
+        return _under_header(path, rows, tree.bounds)
     if kind in ("csv", "tsv"):
-        return _under_header(path, _separated(path, _decoded(tree, path), "," if kind == "csv" else "\t"), exact=True)
+        written = _separated(path, _decoded(tree, path), "," if kind == "csv" else "\t")
+        return _under_header(path, written, tree.bounds, exact=True)
     if kind == "json":
         return _records(path, read_json(tree, path))
     if kind == "jsonl":
@@ -36,13 +38,14 @@ def read_table(tree: Tree, path: str) -> list[dict[str, Any]]:
 
 def read_json(tree: Tree, path: str) -> Any:
     """One JSON document; BadInput where it is cut off, too deep, or has a key twice."""
-    return _parsed(_decoded(tree, path), path)
+    return _parsed(_document(tree, path), path)
 
 
 def read_jsonl(tree: Tree, path: str) -> list[dict[str, Any]]:
     """One JSON object a line; one bad line refuses the file."""
     rows: list[dict[str, Any]] = []
-    for line, written in enumerate(_decoded(tree, path).split("\n"), 1):
+    for line, found in enumerate(re.finditer("[^\n]*\n?", _document(tree, path)), 1):
+        written = found[0]
         if not written.strip():
             continue
         row = _parsed(written, f"{path}, line {line}")
@@ -52,6 +55,18 @@ def read_jsonl(tree: Tree, path: str) -> list[dict[str, Any]]:
         if len(rows) > MAX_ROWS:
             raise TooLarge(f"{path}: has more than {MAX_ROWS:,} lines, the most that are read")
     return rows
+
+
+def _document(tree: Tree, path: str) -> str:
+    """The text of a JSON file that cannot become more values than are held at once."""
+    written = _decoded(tree, path)
+    tree.bounds.check_values(path, sum(written.count(mark) for mark in "[{,"))  # each makes a value at most
+    return written
+
+
+def lines_of(written: str) -> Iterator[str]:
+    """The lines of a text with their ends, as csv wants them, without a second copy of the text."""
+    return (found[0] for found in re.finditer("[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", written))
 
 
 def _decoded(tree: Tree, path: str) -> str:
@@ -84,7 +99,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _separated(path: str, written: str, separator: str) -> Iterator[list[str | None]]:
     csv.field_size_limit(max(csv.field_size_limit(), 2 * MAX_CELL_CHARS))  # of the whole process; never lowered here
-    reader = csv.reader(io.StringIO(written, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(lines_of(written), delimiter=separator, strict=True)
     try:
         for row in reader:
             yield [cell or None for cell in row]
@@ -92,7 +107,7 @@ def _separated(path: str, written: str, separator: str) -> Iterator[list[str | N
         raise BadInput(f"{path}, line {reader.line_num}: {error}; the file may be half written") from None
 
 
-def _under_header(path: str, rows: Iterable[list[Any]], exact: bool = False) -> list[dict[str, Any]]:
+def _under_header(path: str, rows: Iterable[list[Any]], bounds: Bounds, exact: bool = False) -> list[dict[str, Any]]:
     """Rows as dicts; `exact`: each row has to have as many cells as the header, as text tables do."""
     table: list[dict[str, Any]] = []
     header: list[str] = []
@@ -108,6 +123,7 @@ def _under_header(path: str, rows: Iterable[list[Any]], exact: bool = False) -> 
             raise TooLarge(f"{path}, row {line}: a cell has more than {MAX_CELL_CHARS:,} characters")
         if len(table) == MAX_ROWS:
             raise TooLarge(f"{path}: has more than {MAX_ROWS:,} rows, the most that are read")
+        bounds.check_values(path, (len(table) + 1) * len(header))
         table.append(dict(zip(header, [*row, *[None] * (len(header) - len(row))], strict=True)))
     if not header:
         raise BadInput(f"{path}: has no header")

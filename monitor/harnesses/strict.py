@@ -21,6 +21,8 @@ MAX_YAML_BYTES = 2**20
 MAX_YAML_DEPTH = 40
 MAX_WHOLE = 10**30
 SNIFFED_BYTES = 2**20
+ROUNDING = 5e-5
+"""Of a share: harnesses write figures in full, or as percentages with two digits."""
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where PyYAML was built with it
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -23,9 +24,56 @@ MAX_FILE_BYTES = 256 * MIB
 MAX_FILES = 50_000
 MAX_UNPACKED_BYTES = 2048 * MIB
 MAX_RATIO = 200
-RATIO_COUNTS_FROM_BYTES = 64 * MIB
+RATIO_COUNTS_FROM_BYTES = 4 * MIB
+MAX_VALUES = 40_000_000
+UPLOADED_FILE_BYTES = 64 * MIB
+UPLOADED_TIMES, UPLOADED_LEAST_BYTES, UPLOADED_MOST_BYTES = 8, 64 * MIB, 512 * MIB
+"""What an upload may unpack to: so many times its size, within these bounds."""
+UPLOADED_VALUES = 3_000_000
+DIRECTORY_ENTRY = b"PK\x01\x02"
+ADVICE = "Import the folder with `python -m monitor import-benchmarks`."
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 """All that `zipfile` raises over damaged, encrypted or unknown content."""
+
+
+@dataclass(slots=True)
+class Bounds:
+    """What an import may take of the memory: bytes of one file, values of one table or document, and bytes that the
+    files unpack to, zips and workbooks alike, where they are uploads, which come from anybody who reaches the api.
+    """
+
+    file: int
+    values: int
+    unpacked: int | None = None
+    advice: str = ""
+    _spent: dict[str, int] = field(default_factory=dict)
+
+    def spend(self, path: str, size: int) -> None:
+        """Count what a file unpacks to, once however often it is read. Raises TooLarge."""
+        self._spent[path] = max(size, self._spent.get(path, 0))
+        if self.unpacked is not None and sum(self._spent.values()) > self.unpacked:
+            raise TooLarge(
+                f"{path}: with it, more than {_mib(self.unpacked)} are unpacked, the most for an upload of this size. "
+                f"{self.advice}"
+            )
+
+    def check_values(self, path: str, values: int) -> None:
+        """Raises TooLarge where a table has more cells, or a document more values, than are held at once."""
+        if values > self.values:
+            raise TooLarge(
+                f"{path}: has more than {self.values:,} values, the most that are read of a file. {self.advice}".strip()
+            )
+
+
+def own_bounds() -> Bounds:
+    """Of files that somebody has on this machine."""
+    return Bounds(MAX_FILE_BYTES, MAX_VALUES)
+
+
+def bounds_of_upload(size: int) -> Bounds:
+    """Of what somebody sent."""
+    unpacked = min(max(UPLOADED_TIMES * size, UPLOADED_LEAST_BYTES), UPLOADED_MOST_BYTES)
+    return Bounds(min(MAX_FILE_BYTES, UPLOADED_FILE_BYTES), UPLOADED_VALUES, unpacked, ADVICE)
 
 
 class Tree:
@@ -39,11 +87,13 @@ class Tree:
         *,
         skipped: tuple[str, ...] = (),
         parent: str = "",
+        bounds: Bounds | None = None,
     ) -> None:
         self.name = name
         self.parent = parent
         self.sizes: Mapping[str, int] = MappingProxyType(dict(sorted(sizes.items())))
         self.skipped = skipped
+        self.bounds = bounds or own_bounds()
         self._read = read
         self._hashes: dict[str, str] = {}
 
@@ -51,11 +101,14 @@ class Tree:
         """The bytes of one file; BadInput where it is too large, damaged or gone."""
         if path not in self.sizes:
             raise BadInput(f"{path}: there is no such file in {self.name}")
-        if self.sizes[path] > MAX_FILE_BYTES:
-            raise TooLarge(f"{path}: has {_mib(self.sizes[path])}, at most {_mib(MAX_FILE_BYTES)} are read of one file")
+        most, advice = self.bounds.file, self.bounds.advice
+        if self.sizes[path] > most:
+            raise TooLarge(
+                f"{path}: has {_mib(self.sizes[path])}, at most {_mib(most)} are read of one file. {advice}".rstrip()
+            )
         content = self._read(path)
-        if len(content) > MAX_FILE_BYTES:
-            raise TooLarge(f"{path}: has grown beyond {_mib(MAX_FILE_BYTES)}, the most that is read of one file")
+        if len(content) > most:
+            raise TooLarge(f"{path}: has grown beyond {_mib(most)}, the most that is read of one file")
         return content
 
     def sha256(self, path: str) -> str:
@@ -86,7 +139,7 @@ def open_tree(path: Path | str) -> Iterator[Tree]:
             archive = path.open("rb")
         except OSError as error:
             raise BadInput(f"{path}: cannot be opened: {error.strerror or error}") from None
-        with archive, _zip(path.name, archive) as tree:
+        with archive, _zip(path.name, archive, own_bounds()) as tree:
             yield tree
     else:
         size = path.stat().st_size
@@ -98,12 +151,14 @@ def open_tree(path: Path | str) -> Iterator[Tree]:
 @contextmanager
 def tree_of_bytes(name: str, content: bytes) -> Iterator[Tree]:
     """What was uploaded: a zip by its name, or one file."""
+    bounds = bounds_of_upload(len(content))
     name = PurePosixPath(name.replace("\\", "/")).name or "upload"
     if name.lower().endswith(".zip"):
-        with _zip(name, io.BytesIO(content)) as tree:
+        check_entries(name, content, MAX_FILES)
+        with _zip(name, io.BytesIO(content), bounds) as tree:
             yield tree
     else:
-        yield Tree(name, {name: len(content)}, lambda _: content)
+        yield Tree(name, {name: len(content)}, lambda _: content, bounds=bounds)
 
 
 def _folder(root: Path) -> Tree:
@@ -164,13 +219,14 @@ def _bytes_of(path: Path, shown: str) -> bytes:
 
 
 @contextmanager
-def _zip(name: str, file: io.BufferedIOBase) -> Iterator[Tree]:
+def _zip(name: str, file: io.BufferedIOBase, bounds: Bounds) -> Iterator[Tree]:
     try:
         archive = zipfile.ZipFile(file)
     except UNREADABLE as error:
         raise BadInput(f"{name}: is not a zip that can be read: {error}") from None
     with archive:
         members, skipped = _members(name, archive)
+        bounds.spend(name, sum(info.file_size for info in members.values()))
 
         def read(path: str) -> bytes:
             try:
@@ -179,13 +235,14 @@ def _zip(name: str, file: io.BufferedIOBase) -> Iterator[Tree]:
             except UNREADABLE as error:
                 raise BadInput(f"{path}: cannot be read from {name}, the zip is damaged there: {error}") from None
 
-        yield Tree(name, {path: info.file_size for path, info in members.items()}, read, skipped=skipped)
+        sizes = {path: info.file_size for path, info in members.items()}
+        yield Tree(name, sizes, read, skipped=skipped, bounds=bounds)
 
 
 def _members(name: str, archive: zipfile.ZipFile) -> tuple[dict[str, zipfile.ZipInfo], tuple[str, ...]]:
     """The files of a zip by their path, once none of them is out of bounds, and what was left out."""
     entries = archive.infolist()
-    check_bounds(name, entries)
+    check_bounds(name, entries, MAX_UNPACKED_BYTES)
     members: dict[str, zipfile.ZipInfo] = {}
     skipped = []
     for entry in entries:
@@ -203,14 +260,20 @@ def _members(name: str, archive: zipfile.ZipFile) -> tuple[dict[str, zipfile.Zip
     return members, tuple(sorted(skipped))
 
 
-def check_bounds(name: str, entries: list[zipfile.ZipInfo]) -> None:
+def check_entries(name: str, content: bytes, most: int) -> None:
+    """Refuse a zip with too many files before they are listed; a zip inside counts with its own."""
+    if content.count(DIRECTORY_ENTRY) > 4 * most:
+        raise TooLarge(f"{name}: has more than {most:,} files, the most that are read of a zip")
+
+
+def check_bounds(name: str, entries: list[zipfile.ZipInfo], most: int) -> None:
     """Refuse a zip, or an xlsx, which is one, that would unpack to more than it should."""
     unpacked = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     if len(entries) > MAX_FILES:
         raise TooLarge(f"{name}: has {len(entries):,} files, at most {MAX_FILES:,} are imported at once")
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise TooLarge(f"{name}: would unpack to {_mib(unpacked)}, at most {_mib(MAX_UNPACKED_BYTES)} are read")
+    if unpacked > most:
+        raise TooLarge(f"{name}: would unpack to {_mib(unpacked)}, at most {_mib(most)} are read")
     if unpacked > RATIO_COUNTS_FROM_BYTES and unpacked > MAX_RATIO * packed:
         raise TooLarge(
             f"{name}: would unpack to {_mib(unpacked)}, more than {MAX_RATIO} times its size, as a zip bomb does. "

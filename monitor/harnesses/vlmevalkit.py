@@ -18,6 +18,7 @@ from monitor.harnesses.records import Found, Harness, Refused
 from monitor.harnesses.sheets import read_json
 from monitor.harnesses.tree import Tree
 from monitor.harnesses.values import mapping, moment, text
+from monitor.harnesses.vlmevalkit_argv import prompt_of
 from monitor.harnesses.vlmevalkit_files import KNOWN, RUN, Files, is_table, judge_in, sorted_out
 from monitor.harnesses.vlmevalkit_read import read_dataset
 
@@ -126,7 +127,7 @@ def _evaluations(tree: Tree, run: Run, files: Files, entry: dict[str, Any] | Non
     judge = text(entry.get("judge_model")) or next(
         (found for path in (*files.details, *files.scores) if (found := judge_in(path, files.dataset))), None
     )
-    protocol = Protocol(NAME, version=_version(run), judge=judge)
+    protocol = Protocol(NAME, version=_version(run), prompt=prompt_of(run.status.get("argv")), judge=judge)
     if text(entry.get("source_run")):
         notes = (*notes, f"answers were taken over from run {text(entry['source_run'])}")
     problem = text(entry.get("skip_reason")) or text(entry.get("error_message"))

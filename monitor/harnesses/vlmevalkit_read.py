@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor.benchmarks.evaluation import ItemResult, Score
 from monitor.harnesses.sheets import read_json, read_table
-from monitor.harnesses.strict import mean_differs, source_hash
+from monitor.harnesses.strict import ROUNDING, mean_differs, source_hash
 from monitor.harnesses.tree import Tree
 from monitor.harnesses.values import mapping
 from monitor.harnesses.vlmevalkit_files import Files, judge_in
@@ -19,8 +19,6 @@ from monitor.harnesses.vlmevalkit_scores import Part, parts_of
 
 COMPUTED_HERE = ("tasks", "ocr")
 NO_JUDGE = ("answers", "ocr")
-ROUNDING = 5e-5
-"""Of a share: figures are written in full, or as percentages with two digits."""
 JUDGE_COLUMNS = ("judge", "log", "res", "rating", "comment", "response")
 Row = dict[str, Any]
 
@@ -56,10 +54,10 @@ def read_dataset(tree: Tree, files: Files, entry: Row, told: tuple[str, str]) ->
     tables = [Table(one, read_table(tree, one)) for one in _details(files, entry)]
     answers = [Table(one, read_table(tree, one)) for one in files.predictions[:1]]
     for told_part in parts_of(files.dataset, document, where):
-        table, found = _matching(files.dataset, told_part, [*tables, *answers])
+        table, found, said = _matching(files.dataset, told_part, [*tables, *answers])
         split = told_part.split or _splits(told_part, table)
         part = _scaled(told_part, found)
-        items, more = _checked(part, found)
+        items, more = _checked(part, found, said)
         used = tuple(dict.fromkeys(one for one in (path, table and table.path) if one))
         yield Read(
             _counted(tuple(one for one in part.scores if one.category != f"category={split}"), items),
@@ -97,18 +95,17 @@ def _disagree(document: Any, metrics: Row, where: str) -> tuple[str, ...]:
     return (f"status.json says {told[apart[0]]:g} for {apart[0]}, the file says {found[apart[0]]:g} and is taken",)
 
 
-def _matching(dataset: str, part: Part, tables: list[Table]) -> tuple[Table | None, list[ItemResult]]:
-    """The items of the first table that gives the headline figure; else those of the first that has any."""
-    best: tuple[Table | None, list[ItemResult]] = (None, [])
+def _matching(dataset: str, part: Part, tables: list[Table]) -> tuple[Table | None, list[ItemResult], list[str]]:
+    """The items of the first table that gives the figures, else those of the first that has any; and what differs."""
+    best: tuple[Table | None, list[ItemResult], list[str]] = (None, [], [])
     for table in tables:
-        rows = (
-            table.rows if part.split in (None, "ALL") else [row for row in table.rows if row.get("split") == part.split]
-        )
-        items = items_of(part.family, dataset, rows, table.path)
-        if any(item.scores for item in items) and not _apart(_scaled(part, items), items):
-            return table, items
+        items = items_of(part.family, dataset, _of_split(part, table), table.path)
+        scored = any(item.scores for item in items)
+        said = _apart(_scaled(part, items), items)
+        if scored and not said:
+            return table, items, said
         if items and (best[0] is None or not any(item.scores for item in best[1])):
-            best = (table, items)
+            best = (table, items, said)
     return best
 
 
@@ -144,9 +141,8 @@ def _scaled(part: Part, items: list[ItemResult]) -> Part:
     return replace(part, scores=scores, notes=(*part.notes[1:], "the scale of its figures was told from its items"))
 
 
-def _checked(part: Part, items: list[ItemResult]) -> tuple[list[ItemResult], tuple[str, ...]]:
+def _checked(part: Part, items: list[ItemResult], said: list[str]) -> tuple[list[ItemResult], tuple[str, ...]]:
     """Notes where items and figures differ; scores that were computed here have to agree, or are left out."""
-    said = _apart(part, items)
     if not said:
         return items, ()
     if part.family in COMPUTED_HERE:

@@ -2,38 +2,58 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
+
+import msgspec
 
 from monitor.benchmarks.evaluation import Evaluation, ItemResult, Score
 from monitor.benchmarks.protocol import group_of
-from monitor.benchmarks.scoring import Scored, scored
-from monitor.harnesses.naming import Named
+from monitor.benchmarks.scoring import Scored, scored_all
+from monitor.errors import BadInput, NotFound, WatchpointError
+from monitor.harnesses.checking import problem_of, problem_of_name
+from monitor.harnesses.naming import AS_IT_IS, Named
 from monitor.ids import run_id
 
 Write = Callable[[str, Any], dict[str, Any]]
 """One of the verbs of `monitor.store.results`."""
 
-BATCH_ITEMS, BATCH_BYTES = 2000, 4 * 1024 * 1024
+BATCH_ITEMS, BATCH_BYTES = 2000, 1024 * 1024
 
 KEPT, KNOWN, BUSY = "kept", "known", "busy"
 
 
-def id_of(evaluation: Evaluation, named: Named) -> str:
-    """The same for the same file, checkpoint, protocol and time."""
+def id_of(evaluation: Evaluation) -> str:
+    """The same for the same file, protocol and time, whatever checkpoint of ours it is said to be of."""
     group = group_of(evaluation.protocol.known)
     at = evaluation.at.isoformat() if evaluation.at else ""
-    return run_id(evaluation.benchmark, named.checkpoint, evaluation.model, group, evaluation.source_sha256, at)
+    return run_id(evaluation.benchmark, evaluation.model, group, evaluation.source_sha256, at)
 
 
 def keep(evaluation: Evaluation, named: Named, write: Write, owner: str) -> str:
     """Write an evaluation; returns KEPT, KNOWN where the same is there already, or BUSY where another process is at it.
 
-    Raises what `write` raises; what was begun is then not seen by anybody, and the next import begins it anew.
+    Raises BadInput before anything is written, and what `write` raises: what was begun is forgotten then, so that it
+    neither shows nor keeps the next import from it.
     """
-    run = id_of(evaluation, named)
+    if wrong := problem_of(evaluation) or problem_of_name(named):
+        raise BadInput(f"{evaluation.source}: {wrong}"[:1000])
+    run = id_of(evaluation)
     claim = write("benchmark-claim", _claim(run, evaluation, named, owner))
     if not claim["claimed"]:
         return BUSY if claim["state"] == "running" else KNOWN
+    try:
+        _fill(run, evaluation, write, owner)
+    except NotFound:
+        raise  # somebody else has taken it over, and goes on with it
+    except Exception:
+        with suppress(WatchpointError):
+            write("benchmark-forget", {"run": run})
+        raise
+    return KEPT
+
+
+def _fill(run: str, evaluation: Evaluation, write: Write, owner: str) -> None:
     for batch in batches(evaluation.items):
         write("benchmark-results", {"run": run, "owner": owner, "results": batch})
     write(
@@ -43,10 +63,9 @@ def keep(evaluation: Evaluation, named: Named, write: Write, owner: str) -> str:
             "owner": owner,
             "state": evaluation.state,
             "problem": evaluation.problem,
-            "scores": [figure_of(score, scored(score, evaluation.items)) for score in evaluation.scores],
+            "scores": list(map(figure_of, evaluation.scores, scored_all(evaluation.scores, evaluation.items))),
         },
     )
-    return KEPT
 
 
 def batches(items: Sequence[ItemResult]) -> Iterator[list[dict[str, Any]]]:
@@ -55,7 +74,7 @@ def batches(items: Sequence[ItemResult]) -> Iterator[list[dict[str, Any]]]:
     size = 0
     for item in items:
         row = _row(item)
-        cost = sum(len(text) for text in (item.question, item.target, item.answer, item.failed) if text) + 400
+        cost = len(msgspec.json.encode(row)) + 1
         if batch and (len(batch) >= BATCH_ITEMS or size + cost > BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -81,6 +100,7 @@ def figure_of(score: Score, found: Scored) -> dict[str, Any]:
         "high": _finite(found.high),
         "how": found.how,
         "reason": found.reason,
+        "by_items": found.by_items,
     }
 
 
@@ -92,6 +112,7 @@ def _claim(run: str, evaluation: Evaluation, named: Named, owner: str) -> dict[s
         "named": evaluation.model,
         "model": named.model,
         "step": named.step,
+        "sure": named.how != AS_IT_IS,
         "revision": evaluation.revision,
         "protocol": evaluation.protocol.known,
         "origin": "claim" if evaluation.claimed else "import",

@@ -1,6 +1,9 @@
 """Which checkpoint is best, of each benchmark and overall by declared weights, and whether it is the last one."""
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -8,20 +11,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor.benchmarks.comparing import compare
+from monitor.benchmarks.protocol import apart
 from monitor.queries.benchmark_ranking import Board, board_of, of_group
 from monitor.queries.benchmark_reading import NOTHING, Figure, Ignore, ModelId, figures, ranked
 from monitor.queries.figures import finite
 from monitor.queries.kept import Kept
 from monitor.queries.registry import Ask, query
 from monitor.records import Benchmark
-from monitor.stats.best import Table, chance_of_best_overall
-from monitor.stats.cluster import clustered_stderr
-from monitor.stats.intervals import CONFIDENCE, standard_score
+from monitor.stats.best import Table, chance_of_best_overall, overall_difference
 
 Scope = Literal["model", "all"]
 
 CHANCES: Kept[NDArray[np.float64]] = Kept(64)
 """Of each of some checkpoints to be the best overall, by their evaluations and weights."""
+
+STEP = re.compile(r"[-_/=]*(?:step|checkpoint|ckpt|iter)[-_=]?\d+.*$", re.IGNORECASE)
+"""What tells checkpoints of one training apart in their names, where the fleet file does not know their model."""
 
 TEXTS = pa.list_(pa.string())
 BEST = pa.schema(
@@ -40,25 +45,29 @@ BEST = pa.schema(
 def benchmark_best(ask: Ask, *, by: Scope = "model", model: ModelId = "", ignore: Ignore = NOTHING) -> pa.Table:
     """Which checkpoint is best, and how sure that is: a row for each benchmark, and one with benchmark '' overall.
 
-    `by` model ranks the checkpoints of each model among themselves; `all` ranks them all. Overall is the mean of the
-    benchmarks weighted by the fleet file (`weights`), over those that at least two checkpoints have items of, on the
-    scale of 0 to 1; `left_out` names the others and why. The last checkpoint is the one with the highest step:
+    `by` model ranks the checkpoints of each model among themselves, `all` ranks them all. Overall is the mean of
+    benchmarks weighted by the fleet file (`weights`), on the scale of 0 to 1, of those benchmarks and checkpoints that
+    go together and have most answers. `left_out` names the benchmarks and checkpoints that are not in it, and why. The
+    last checkpoint is the one with the highest step, whether it could be ranked or not (`last_mean` is then null):
     `last_difference` is what it scores more than the best on the same items, with its own interval at 95 %, and
     `last_shown` whether the ranking of all checkpoints shows it to be worse (null overall, where nothing is tested).
+    Chances are null where a benchmark has fewer than 10 groups of items.
     """
     found = ranked(figures(ask, model=model, ignore=ignore))
     rows = []
     for name in sorted({_family(one, by) for one in found}):
-        rows += _of_family(ask, name, [one for one in found if _family(one, by) == name])
+        rows += _of_family(ask, name, [one for one in found if _family(one, by) == name], ignore)
     return pa.Table.from_pylist(rows, schema=BEST)
 
 
 def _family(one: Figure, by: Scope) -> str:
-    return (one.model or "") if by == "model" else ""
+    return "" if by == "all" else one.model or STEP.sub("", one.checkpoint) or one.checkpoint
 
 
-def _of_family(ask: Ask, model: str, found: Sequence[Figure]) -> list[dict[str, Any]]:
-    """The rows of one model: overall first."""
+def _of_family(ask: Ask, model: str, found: Sequence[Figure], ignore: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of one model: overall first. A model with a single checkpoint has none."""
+    if len({one.checkpoint for one in found}) < 2:
+        return []
     boards: dict[str, Board] = {}
     left_out = []
     for name in sorted({one.benchmark for one in found}):
@@ -67,15 +76,23 @@ def _of_family(ask: Ask, model: str, found: Sequence[Figure]) -> list[dict[str, 
             left_out.append(f"{name}: fewer than two checkpoints have items in common")
         else:
             boards[name] = board
-    overall = _overall(ask, boards, left_out)
-    rows = ([overall] if overall else []) + [_row(name, board) for name, board in boards.items()]
-    return [row | {"model": model or None} for row in rows]
+    overall = _overall(ask, boards, found, left_out)
+    rows = [
+        _row(name, board, [one for one in found if one.benchmark == name], ignore) for name, board in boards.items()
+    ]
+    return [row | {"model": model or None} for row in ([overall] if overall else []) + rows]
 
 
-def _row(name: str, board: Board) -> dict[str, Any]:
-    best = board.places[0]
+def _row(name: str, board: Board, found: Sequence[Figure], ignore: Sequence[str]) -> dict[str, Any]:
+    last, best = _last_of(found), board.places[0]
+    number = next(
+        (number for number, each in enumerate(board.found) if last and each.checkpoint == last.checkpoint), None
+    )
+    place = None if number is None else board.place_of(number)
+    if place and math.isclose(place.mean, best.mean, abs_tol=1e-12):
+        best = place  # of equals the newest is named
     one = board.found[best.candidate]
-    row = {
+    row: dict[str, Any] = {
         "benchmark": name,
         "metric": one.metric,
         "group": one.group,
@@ -84,20 +101,25 @@ def _row(name: str, board: Board) -> dict[str, Any]:
         "best": one.checkpoint,
         "best_step": one.step,
         "best_mean": board.mean_of(best),
-        "chance_of_best": best.chance_of_best,
-        "tied": [board.found[place.candidate].checkpoint for place in board.places[1:] if place.tied_with_best],
+        "chance_of_best": finite(best.chance_of_best),
+        "tied": [
+            board.found[each.candidate].checkpoint
+            for each in board.places
+            if each.tied_with_best and each.candidate != best.candidate
+        ],
+        "left_out": _off_board(board, found, ignore),
     }
-    if board.last is None:
+    if last is None:
         return row
-    last, place = board.found[board.last], board.place_of(board.last)
+    row |= {"last": last.checkpoint, "last_step": last.step}
+    if place is None:
+        return row
     row |= {
-        "last": last.checkpoint,
-        "last_step": last.step,
         "last_mean": board.mean_of(place),
-        "chance_of_last": place.chance_of_best,
-        "last_is_best": place.candidate == best.candidate,
+        "chance_of_last": finite(place.chance_of_best),
+        "last_is_best": place is best,
     }
-    if place.candidate == best.candidate:
+    if place is best:
         return row
     shares = board.items.shares
     behind = compare(shares[:, best.candidate], shares[:, place.candidate], board.items.groups)
@@ -109,74 +131,107 @@ def _row(name: str, board: Board) -> dict[str, Any]:
     }
 
 
-def _overall(ask: Ask, boards: dict[str, Board], left_out: list[str]) -> dict[str, Any] | None:
-    """The weighted mean over the benchmarks that the same checkpoints have; None where fewer than two have them."""
+def _off_board(board: Board, found: Sequence[Figure], ignore: Sequence[str]) -> list[str]:
+    """The checkpoints that have figures of the benchmark and are not ranked, and why."""
+    ours, one = {each.checkpoint for each in board.found}, board.found[0]
+    told = {}
+    for other in found:
+        if other.checkpoint in ours:
+            continue
+        why = apart(other.protocol, one.protocol, ignore)
+        if not why:
+            why = ["it has other items, or too few of these" if other.has_items else other.reason or "it has no items"]
+        told[other.checkpoint] = f"{other.checkpoint}: {', '.join(why)}"
+    return list(told.values())
+
+
+def _overall(ask: Ask, boards: dict[str, Board], found: Sequence[Figure], left_out: list[str]) -> dict[str, Any] | None:
+    """The weighted mean over the benchmarks that the same checkpoints have; None where fewer than two have any."""
     weights = {name: ask.fleet.benchmarks.get(name, Benchmark(name)).weight for name in boards}
-    chosen: dict[str, Board] = {}
+    usable: dict[str, Board] = {}
     for name, board in boards.items():
         if not weights[name]:
             left_out.append(f"{name}: its weight is 0")
         elif not board.higher_is_better or any(one.most is None for one in board.found):
             left_out.append(f"{name}: its scale is not known, or lower is better, so that it cannot be added up")
         else:
-            chosen[name] = board
-    common = _common(chosen, left_out)
-    if len(common) < 2:
+            usable[name] = board
+    common = _together(usable)
+    if not common:
         return None
+    chosen = {name: board for name, board in usable.items() if common <= _names(board)}
+    left_out += [
+        f"{name}: of these checkpoints only {', '.join(sorted(common & _names(board))) or 'none'}"
+        for name, board in usable.items()
+        if name not in chosen
+    ]
+    left_out += [
+        f"{name}: not in {', '.join(missing)}"
+        for name in sorted({one.checkpoint for one in found} - common)
+        if (missing := [each for each, board in chosen.items() if name not in _names(board)])
+    ]
+    return _weighed(sorted(common), chosen, weights, found) | {"left_out": left_out}
+
+
+def _weighed(
+    common: list[str], chosen: dict[str, Board], weights: dict[str, float], found: Sequence[Figure]
+) -> dict[str, Any]:
     shares = np.array([weights[name] for name in chosen])
     shares = shares / shares.sum()
-    tables = [board.items.shares[:, _columns(board, common)] for board in chosen.values()]
-    groups = [board.items.groups for board in chosen.values()]
-    means = shares @ np.array([table.mean(axis=0) for table in tables])
-    pairs = [Table(table, grouped) for table, grouped in zip(tables, groups, strict=True)]
+    tables = [Table(board.items.shares[:, _columns(board, common)], board.items.groups) for board in chosen.values()]
+    means = shares @ np.array([np.asarray(table.values).mean(axis=0) for table in tables])
     key = (*common, *shares, *((one.run, one.started_at) for board in chosen.values() for one in board.found))
-    chances = CHANCES.get(key, lambda: chance_of_best_overall(pairs, [float(one) for one in shares]))
-    best, last = int(np.argmax(means)), _last(chosen, common)
+    parts = [float(one) for one in shares]
+    chances = CHANCES.get(key, lambda: chance_of_best_overall(tables, parts))
+    best, last = int(np.argmax(means)), _last_of(found)
+    if last and last.checkpoint in common and math.isclose(means[common.index(last.checkpoint)], means[best]):
+        best = common.index(last.checkpoint)
     row: dict[str, Any] = {
         "benchmark": "",
         "n_items": sum(board.items.n for board in chosen.values()),
         "n_checkpoints": len(common),
         "best": common[best],
-        "best_step": _step(chosen, common[best]),
+        "best_step": _step(found, common[best]),
         "best_mean": float(means[best]),
-        "chance_of_best": float(chances[best]),
+        "chance_of_best": finite(float(chances[best])),
         "weights": [f"{name}: {weights[name]:g}" for name in chosen],
-        "left_out": left_out,
     }
     if last is None:
         return row
-    row |= {
-        "last": common[last],
-        "last_step": _step(chosen, common[last]),
-        "last_mean": float(means[last]),
-        "chance_of_last": float(chances[last]),
-        "last_is_best": last == best,
-    }
-    if last == best:
+    row |= {"last": last.checkpoint, "last_step": last.step}
+    if last.checkpoint not in common:
         return row
-    errors = [
-        share * clustered_stderr(table[:, last] - table[:, best], grouped)
-        for share, table, grouped in zip(shares, tables, groups, strict=True)
-    ]
-    difference, half = float(means[last] - means[best]), standard_score(CONFIDENCE) * float(np.linalg.norm(errors))
+    number = common.index(last.checkpoint)
+    row |= {
+        "last_mean": float(means[number]),
+        "chance_of_last": finite(float(chances[number])),
+        "last_is_best": number == best,
+    }
+    if number == best:
+        return row
+    difference, interval = overall_difference(tables, parts, number, best)
     return row | {
         "last_difference": difference,
-        "last_low": finite(difference - half),
-        "last_high": finite(difference + half),
+        "last_low": finite(interval.low),
+        "last_high": finite(interval.high),
     }
 
 
-def _common(chosen: dict[str, Board], left_out: list[str]) -> list[str]:
-    """The checkpoints that all benchmarks have; the benchmark with the fewest is left out until there are two."""
-    while chosen:
-        sets = {name: {one.checkpoint for one in board.found} for name, board in chosen.items()}
-        common = set.intersection(*sets.values())
-        if len(common) > 1:
-            return sorted(common)
-        fewest = min(sets, key=lambda name: (len(sets[name]), name))
-        del chosen[fewest]
-        left_out.append(f"{fewest}: too few of the checkpoints that the others have")
-    return []
+def _together(boards: dict[str, Board]) -> frozenset[str]:
+    """The checkpoints, at least two, that with the benchmarks which all of them have keep the most answers."""
+    sets = {name: _names(board) for name, board in boards.items()}
+    candidates = {*sets.values(), *(one & other for one, other in combinations(sets.values(), 2))}
+    candidates |= {frozenset.intersection(*sets.values())} if sets else set()
+    kept = {
+        each: len(each) * sum(boards[name].items.n for name, names in sets.items() if each <= names)
+        for each in candidates
+        if len(each) > 1
+    }
+    return max(kept, key=lambda each: (kept[each], sorted(each)), default=frozenset())
+
+
+def _names(board: Board) -> frozenset[str]:
+    return frozenset(one.checkpoint for one in board.found)
 
 
 def _columns(board: Board, checkpoints: Sequence[str]) -> list[int]:
@@ -184,11 +239,10 @@ def _columns(board: Board, checkpoints: Sequence[str]) -> list[int]:
     return [names.index(checkpoint) for checkpoint in checkpoints]
 
 
-def _step(chosen: dict[str, Board], checkpoint: str) -> int | None:
-    steps = (one.step for board in chosen.values() for one in board.found if one.checkpoint == checkpoint)
-    return next((step for step in steps if step is not None), None)
+def _last_of(found: Iterable[Figure]) -> Figure | None:
+    """One of the figures of the checkpoint with the highest step."""
+    return max((one for one in found if one.step is not None), key=lambda one: one.step or 0, default=None)
 
 
-def _last(chosen: dict[str, Board], common: Sequence[str]) -> int | None:
-    steps = [(step, number) for number, one in enumerate(common) if (step := _step(chosen, one)) is not None]
-    return max(steps)[1] if steps else None
+def _step(found: Sequence[Figure], checkpoint: str) -> int | None:
+    return next((one.step for one in found if one.checkpoint == checkpoint and one.step is not None), None)

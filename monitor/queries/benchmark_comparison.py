@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import Field
 
-from monitor.benchmarks.comparing import Comparison, compare, corrected
+from monitor.benchmarks.comparing import Comparison, compare, compare_errors, corrected
 from monitor.benchmarks.protocol import apart
 from monitor.errors import BadInput, NotFound
 from monitor.queries.benchmark_reading import (
@@ -16,6 +16,7 @@ from monitor.queries.benchmark_reading import (
     CheckpointId,
     Figure,
     Ignore,
+    Items,
     Metric,
     figures,
     items_of,
@@ -25,7 +26,6 @@ from monitor.queries.benchmark_reading import (
 from monitor.queries.figures import finite
 from monitor.queries.registry import ALL, Ask, Names, Rows, query
 from monitor.records import Benchmark
-from monitor.stats.difference import mover_difference, verdict
 
 Margin = Annotated[float, Field(ge=0, lt=1, description="a share; 0: as the fleet file says for each benchmark")]
 
@@ -65,8 +65,8 @@ def benchmark_comparison(
     bootstrap and sign flips (`method`). `verdict` takes the p-value adjusted for all benchmarks (Holm), those of
     categories for all categories; `better` names the checkpoint. `non_inferior`: b loses less than the margin, with
     97.5 %. `items_needed` more items would show a difference such as the one seen. Where the protocols differ the
-    verdict is `not_comparable` and `why` names what differs; where items are missing it rests on both intervals as if
-    the two were independent (`unpaired`), or is `not_enough_data`.
+    verdict is `not_comparable` and `why` names what differs; where items are missing it rests on both standard errors
+    as if the two were independent (`unpaired`), or is `not_enough_data`, and `why` says what is missing.
     """
     if a == b:
         raise BadInput(f"a and b are both {a!r}; name two checkpoints")
@@ -109,7 +109,7 @@ def benchmark_flips(
     first, second = pair
     return ask.sql(
         """
-        select item, categories, grouped, question, target, media, x.scores[$metric] as share_a,
+        select item, y.categories, y.grouped, question, target, media, x.scores[$metric] as share_a,
             y.scores[$metric] as share_b, x.answer as answer_a, y.answer as answer_b, x.failed as failed_a,
             y.failed as failed_b,
             case when (x.scores[$metric] > y.scores[$metric]) = $higher then $a else $b end as better
@@ -118,7 +118,7 @@ def benchmark_flips(
             join benchmark_items i using (item, item_hash)
         where x.run = $run_a and y.run = $run_b and i.benchmark = $benchmark
             and x.scores[$metric] <> y.scores[$metric]
-            and ($category = '' or list_contains(categories, $category))
+            and ($category = '' or list_contains(y.categories, $category))
         order by abs(share_a - share_b) desc, better, item
         limit $limit
         """,
@@ -146,14 +146,15 @@ def _of_benchmark(
     pair = _pair(whole, a, b)
     if pair is None:
         first, second = (side[-1] for side in sides)
-        why = apart(first.protocol, second.protocol, ignore) or ["metric: " + f"{first.metric} or {second.metric}"]
+        why = apart(first.protocol, second.protocol, ignore) or [_other_kind(first, second)]
         return [_row(first, second, asked) | {"verdict": "not_comparable", "why": why}]
-    rows = [_compared(ask, *pair, asked)]
+    items = _shared(ask, *pair)
+    rows = [_compared(*pair, items, asked)]
     names = {one.category for one in found if one.category and one.run == pair[0].run} if categories else set()
     for name in sorted(names):
         within = _pair([one for one in found if one.category == name and one.metric == pair[0].metric], a, b)
         if within:
-            rows.append(_compared(ask, *within, asked))
+            rows.append(_compared(*within, items.within(name) if items else None, asked))
     return rows
 
 
@@ -163,44 +164,58 @@ def _pair(found: Sequence[Figure], a: str, b: str) -> tuple[Figure, Figure] | No
         (one, other)
         for one in found
         for other in found
-        if (one.checkpoint, other.checkpoint) == (a, b) and (one.group, one.metric) == (other.group, other.metric)
+        if (one.checkpoint, other.checkpoint) == (a, b) and _kind(one) == _kind(other)
     ]
     return max(pairs, key=lambda pair: min(pair[0].when, pair[1].when)) if pairs else None
 
 
-def _compared(ask: Ask, first: Figure, second: Figure, margin: float) -> dict[str, Any]:
+def _other_kind(first: Figure, second: Figure) -> str:
+    if first.metric != second.metric:
+        return f"metric: {first.metric} or {second.metric}"
+    return "scale: known of one and not of the other, or with another direction"
+
+
+def _kind(one: Figure) -> tuple[str, str, bool, bool]:
+    """Only the same may be compared; what has no known scale is another thing than what has one."""
+    return one.group, one.metric, one.most is None, one.higher_is_better
+
+
+def _shared(ask: Ask, first: Figure, second: Figure) -> Items | None:
+    """The items that stand for both figures."""
+    if not (first.has_items and second.has_items):
+        return None
+    return items_of(ask, [first.run, second.run], first.metric).common([0, 1])
+
+
+def _compared(first: Figure, second: Figure, items: Items | None, margin: float) -> dict[str, Any]:
     row = _row(first, second, margin)
-    if first.n_items and second.n_items:
-        both = [first.run, second.run]
-        items = items_of(ask, both, first.benchmark, first.metric, first.category).common([0, 1])
-        if items.n:
-            found = compare(items.shares[:, 0], items.shares[:, 1], items.groups, margin, first.higher_is_better)
-            return row | {"compared": found}
-    return row | _unpaired(first, second, margin)
+    if items is not None and items.n and first.by_items and second.by_items:
+        a, b = items.shares.T
+        return row | {"compared": compare(a, b, items.groups, margin, first.higher_is_better)}
+    return row | _unpaired(first, second, items, margin)
 
 
-def _unpaired(first: Figure, second: Figure, margin: float) -> dict[str, Any]:
-    """From both figures and their intervals, as if they were independent."""
-    most = first.most or 1.0
-    ends = [end if end is None else end / most for end in (second.low, second.high, first.low, first.high)]
-    means = {"mean_a": first.value / most, "mean_b": second.value / most}
-    difference = means["mean_b"] - means["mean_a"]
-    why = ["items: the two have none in common, so each counts with its own interval"]
-    if None in ends or first.most != second.most:
-        why = ["items: the two have none in common, and one has no interval"]
-        return means | {"difference": difference, "verdict": "not_enough_data", "why": why}
-    low_b, high_b, low_a, high_a = (float(end) for end in ends if end is not None)
-    interval = mover_difference(means["mean_b"], low_b, high_b, means["mean_a"], low_a, high_a)
-    worst = interval.low if first.higher_is_better else -interval.high
-    return means | {
-        "difference": difference,
-        "low": finite(interval.low),
-        "high": finite(interval.high),
-        "method": "unpaired",
-        "verdict": verdict(*interval),
-        "non_inferior": worst > -margin,
-        "why": why,
-    }
+def _unpaired(first: Figure, second: Figure, items: Items | None, margin: float) -> dict[str, Any]:
+    """From both figures and their standard errors, as if they were independent."""
+    means = [one.value if one.share is None else one.share for one in (first, second)]
+    why = [_why_not_paired(first, second, items)]
+    if not (first.error and second.error):
+        told = [*why, "and one of them has no interval"]
+        difference = {"mean_a": means[0], "mean_b": means[1], "difference": means[1] - means[0]}
+        return difference | {"verdict": "not_enough_data", "why": told}
+    errors = [float(one.error or 0) / (one.most or 1.0) for one in (first, second)]
+    found = compare_errors(means[0], errors[0], means[1], errors[1], margin, first.higher_is_better)
+    return {"compared": found, "why": why}
+
+
+def _why_not_paired(first: Figure, second: Figure, items: Items | None) -> str:
+    """Why the items are not compared, and what to do about it."""
+    both = sorted({*first.item_metrics} & {*second.item_metrics} - {first.metric})
+    if both and items is None:
+        return f"{first.metric} is no mean of its items; metric={both[0]} is, and can be compared item by item"
+    if first.has_items and second.has_items:
+        return "the two have no items in common"
+    return "not both have items that their score is the mean of"
 
 
 def _row(first: Figure, second: Figure, margin: float) -> dict[str, Any]:

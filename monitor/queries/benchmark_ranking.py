@@ -24,11 +24,11 @@ from monitor.queries.benchmark_reading import (
     newest,
     ranked,
 )
+from monitor.queries.figures import finite
 from monitor.queries.kept import Kept
 from monitor.queries.registry import Ask, query
 from monitor.stats.best import chance_from_errors
 from monitor.stats.cluster import group_places
-from monitor.stats.intervals import CONFIDENCE, standard_score
 
 LEAST_OVERLAP = 0.5
 """Evaluations that have fewer of the items than this are not ranked by them."""
@@ -67,12 +67,6 @@ class Board:
     places: list[Place]
     higher_is_better: bool
 
-    @property
-    def last(self) -> int | None:
-        """The evaluation of the checkpoint with the highest step."""
-        steps = [(one.step, number) for number, one in enumerate(self.found) if one.step is not None]
-        return max(steps)[1] if steps else None
-
     def place_of(self, number: int) -> Place:
         """The place of an evaluation."""
         return next(place for place in self.places if place.candidate == number)
@@ -98,11 +92,12 @@ def benchmark_ranking(
 ) -> pa.Table:
     """The checkpoints of one benchmark under one protocol, best first; without `group`, the main one.
 
-    `rank_low` and `rank_high` are the places that the items leave open, all at once with 95 % (paired tests, Holm over
-    all pairs); `tied_with_best`: not shown to be worse than the first. `chance_of_best` is the share of bootstrap
-    resamples of the `n_shared` items that all have in which it comes first. `ranked_by` says whether that rests on
-    items, on standard errors (then as if all were independent), or on nothing (value): then nothing is shown, and all
-    are tied.
+    `rank_low` and `rank_high` are the places that the items leave open, all at once with 95 % (all pairs tested
+    together); `tied_with_best`: not shown to be worse than the first. `chance_of_best` is the share of bootstrap
+    resamples of the `n_shared` items that all have in which it comes first, null where fewer than 10 groups of them
+    are. `ranked_by` says whether that rests on items, on standard errors (then as if all were independent), or on
+    nothing (value): then nothing is shown, and all are tied. Without a place are evaluations that have less than half
+    of the items of the others in common with them, or none that their score is the mean of.
     """
     found = of_group(
         figures(ask, benchmarks=[benchmark], metric=metric, category=category, model=model, ignore=ignore), group
@@ -118,11 +113,18 @@ def benchmark_ranking(
 
 
 def of_group(found: Sequence[Figure], group: str) -> list[Figure]:
-    """The newest figure of each checkpoint in one group, of one metric, without published ones."""
+    """The newest figure of each checkpoint in one group, of one metric, without published ones.
+
+    Figures with a known scale and without one are apart: nobody can tell which is more.
+    """
     ours = ranked(found)
     chosen = group or main_group(ours)
     of_it = [one for one in ours if one.group == chosen]
-    return newest([one for one in of_it if one.metric == of_it[-1].metric])
+    return newest([one for one in of_it if _kind(one) == _kind(of_it[-1])])
+
+
+def _kind(one: Figure) -> tuple[str, bool, bool]:
+    return one.metric, one.most is None, one.higher_is_better
 
 
 def board_of(ask: Ask, found: Sequence[Figure], category: str) -> Board | None:
@@ -130,16 +132,16 @@ def board_of(ask: Ask, found: Sequence[Figure], category: str) -> Board | None:
 
     What is done never changes, so the boards that were asked for last are kept.
     """
-    with_items = [one for one in found if one.n_items]
+    with_items = [one for one in found if one.has_items]
     if not with_items:
         return None
-    key = (with_items[-1].metric, category, *((one.run, one.started_at) for one in with_items))
+    key = (with_items[-1].metric, category, *((one.run, one.checkpoint, one.started_at) for one in with_items))
     return BOARDS.get(key, lambda: _placed(ask, with_items, category))
 
 
 def _placed(ask: Ask, with_items: list[Figure], category: str) -> Board | None:
     one = with_items[-1]
-    items = items_of(ask, [each.run for each in with_items], one.benchmark, one.metric, category)
+    items = items_of(ask, [each.run for each in with_items], one.metric, category)
     chosen = _overlapping(items)
     shared = items.common(chosen)
     if len(chosen) < 2 or not shared.n:
@@ -151,15 +153,21 @@ def _placed(ask: Ask, with_items: list[Figure], category: str) -> Board | None:
 
 
 def _overlapping(items: Items) -> list[int]:
-    """The evaluations that have at least half of the items of one of them: of that which keeps the most answers.
+    """The evaluations that have at least half of the items of one of them in common: of that which keeps most answers.
 
     One that was run on other items, or on a few only, would else leave nothing for the rest to be compared on.
     """
     has = ~np.isnan(items.shares)
     counts = has.sum(axis=0)
-    alike = (has.T.astype(float) @ has) >= LEAST_OVERLAP * counts[:, None]
-    anchor = int(np.argmax(alike.sum(axis=1) * counts))
-    return [int(number) for number in np.flatnonzero(alike[anchor])]
+    overlaps = has.T.astype(float) @ has
+    anchor = int(np.argmax((overlaps >= LEAST_OVERLAP * counts[:, None]).sum(axis=1) * counts))
+    common, chosen = has[:, anchor], [anchor]
+    for number in np.argsort(-overlaps[anchor], kind="stable"):
+        both = common & has[:, number]
+        if number != anchor and both.sum() >= LEAST_OVERLAP * counts[anchor]:
+            common = both
+            chosen.append(int(number))
+    return sorted(chosen)
 
 
 def _row(board: Board, place: Place) -> dict[str, Any]:
@@ -170,7 +178,7 @@ def _row(board: Board, place: Place) -> dict[str, Any]:
         "rank_low": place.rank_low,
         "rank_high": place.rank_high,
         "tied_with_best": place.tied_with_best,
-        "chance_of_best": place.chance_of_best,
+        "chance_of_best": finite(place.chance_of_best),
         "ranked_by": "items",
     }
 
@@ -183,15 +191,12 @@ def _figure_row(one: Figure) -> dict[str, Any]:
 def _by_errors(found: Sequence[Figure], *, alone: bool) -> list[dict[str, Any]]:
     """Checkpoints without items: in the order of their figures, and all of them tied."""
     better = found[0].higher_is_better if found else True
-    order = sorted(found, key=lambda one: -one.value if better else one.value)
-    errors = [
-        (one.high - one.low) / 2 / standard_score(CONFIDENCE) if one.high is not None and one.low is not None else None
-        for one in order
-    ]
+    order = sorted(found, key=lambda one: -_worth(one) if better else _worth(one))
+    errors = [one.error / (one.most or 1.0) if one.error else None for one in order]
     known = alone and len(order) > 1 and all(errors)
     chances: list[float | None] = [None] * len(order)
     if known:
-        values = np.array([one.value if better else -one.value for one in order])
+        values = np.array([_worth(one) if better else -_worth(one) for one in order])
         chances = [float(one) for one in chance_from_errors(values, np.array(errors, dtype=float))]
     return [
         _figure_row(one)
@@ -206,3 +211,7 @@ def _by_errors(found: Sequence[Figure], *, alone: bool) -> list[dict[str, Any]]:
         else _figure_row(one) | {"ranked_by": "value"}
         for one, chance in zip(order, chances, strict=True)
     ]
+
+
+def _worth(one: Figure) -> float:
+    return one.value if one.share is None else one.share

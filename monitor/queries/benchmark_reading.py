@@ -1,6 +1,7 @@
 """What the queries about benchmarks share: the figures that may be read, what may be compared, and items as arrays.
 
-Only evaluations that are done have figures. Of several of one checkpoint under one protocol the newest counts.
+Only evaluations that are done have figures. Of several of one checkpoint under one protocol the newest counts: one
+whose files say when it was made before one of which nobody knows, and of the same time one with items.
 """
 
 import json
@@ -16,6 +17,7 @@ from pydantic import Field
 from monitor.benchmarks.protocol import PARTS, group_of
 from monitor.errors import BadInput
 from monitor.queries.registry import Ask
+from monitor.stats.intervals import CONFIDENCE, standard_score
 
 BenchmarkId = Annotated[str, Field(min_length=1, max_length=512, description="a benchmark, as its harness calls it")]
 CheckpointId = Annotated[str, Field(min_length=1, max_length=512, description="a checkpoint")]
@@ -27,6 +29,7 @@ Ignore = Annotated[
     Field(max_length=len(PARTS), description=f"parts of the protocol that may differ all the same: {', '.join(PARTS)}"),
 ]
 NOTHING: list[str] = []
+NORMAL = standard_score(CONFIDENCE)
 
 CLAIM = "claim"
 """The origin of a published figure: drawn beside the others, never ranked or tested."""
@@ -54,11 +57,14 @@ class Figure:
     headline: bool
     n: int | None
     n_groups: int | None
+    stderr: float | None
     low: float | None
     high: float | None
     how: str
     reason: str
+    by_items: bool
     n_items: int
+    item_metrics: tuple[str, ...]
 
     @property
     def share(self) -> float | None:
@@ -69,6 +75,18 @@ class Figure:
     def when(self) -> datetime:
         """When it was evaluated; where nobody says, when it was written here."""
         return self.at or self.started_at
+
+    @property
+    def error(self) -> float | None:
+        """The standard error in the unit of `value`: that of the harness, else half of the interval by 1.96."""
+        if self.how == "stderr" and self.stderr:
+            return self.stderr
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2 / NORMAL
+
+    @property
+    def has_items(self) -> bool:
+        """Whether its items may stand for it: there are some, and it is their mean."""
+        return self.by_items and self.n_items > 0
 
 
 def check_parts(ignore: Collection[str]) -> None:
@@ -92,7 +110,11 @@ def figures(
     rows = ask.con.execute(
         """
         select run, benchmark, checkpoint, model, step, origin, evaluated_at, started_at, protocol, metric, category,
-            value, most, higher_is_better, headline, n, n_groups, low, high, how, reason, done as n_items
+            value, most, higher_is_better, headline, n, n_groups, stderr, low, high, how, reason, by_items,
+            done as n_items, (
+                select list(metric order by metric)
+                from benchmark_scores o where o.run = s.run and by_items and category = ''
+            ) as item_metrics
         from benchmark_scores s join benchmark_runs using (run)
         where state = 'done'
             and (len($benchmarks::varchar[]) = 0 or list_contains($benchmarks::varchar[], benchmark))
@@ -118,15 +140,23 @@ def figures(
 def _figure(row: dict[str, Any], ignore: Collection[str]) -> Figure:
     protocol = json.loads(row.pop("protocol"))
     at = row.pop("evaluated_at")
+    row["item_metrics"] = tuple(row["item_metrics"] or ())
     return Figure(**row, at=at, protocol=protocol, group=group_of(protocol, ignore))
 
 
 def newest(found: Sequence[Figure]) -> list[Figure]:
     """The newest of each checkpoint, benchmark, metric, category and group, in the order of the first of each."""
     latest: dict[tuple[str, ...], Figure] = {}
-    for one in found:  # oldest first
-        latest[one.checkpoint, one.benchmark, one.metric, one.category, one.group] = one
+    for one in found:
+        key = one.checkpoint, one.benchmark, one.metric, one.category, one.group
+        known = latest.get(key)
+        if known is None or _age(one) >= _age(known):
+            latest[key] = one
     return [*latest.values()]
+
+
+def _age(one: Figure) -> tuple[bool, datetime, bool, datetime]:
+    return one.at is not None, one.when, one.has_items, one.started_at
 
 
 def ranked(found: Sequence[Figure]) -> list[Figure]:
@@ -149,6 +179,7 @@ class Items:
     """What items count in some evaluations: `shares` is (items, evaluations), NaN where one does not have the item."""
 
     groups: tuple[str | None, ...]
+    categories: tuple[tuple[str, ...], ...]
     shares: NDArray[np.float64]
 
     @property
@@ -159,37 +190,44 @@ class Items:
         """The items that all of these evaluations have."""
         shares = self.shares[:, columns]
         known = np.flatnonzero(~np.isnan(shares).any(axis=1))
-        return Items(tuple(self.groups[row] for row in known), shares[known])
+        return self._rows(known, shares)
+
+    def within(self, category: str) -> "Items":
+        """The items of one category."""
+        known = np.array([row for row, names in enumerate(self.categories) if category in names], dtype=np.int64)
+        return self._rows(known, self.shares)
+
+    def _rows(self, rows: NDArray[np.int64], shares: NDArray[np.float64]) -> "Items":
+        return Items(tuple(self.groups[row] for row in rows), tuple(self.categories[row] for row in rows), shares[rows])
 
 
-def items_of(ask: Ask, runs: Sequence[str], benchmark: str, metric: str, category: str = "") -> Items:
-    """The items of evaluations, in the order of `runs`; one with another content is another item."""
+def items_of(ask: Ask, runs: Sequence[str], metric: str, category: str = "") -> Items:
+    """The items of evaluations of one benchmark, in the order of `runs`; one with another content is another item.
+
+    Groups and categories are those of the last of them that names any: an earlier file may not have had them.
+    """
     found = ask.sql(
         """
         with chosen as (select unnest($runs::varchar[]) as run, unnest($places::integer[]) as place),
         told as (
-            select item, item_hash, place, scores[$metric] as share
+            select item, item_hash, place, scores[$metric] as share, grouped, nullif(categories, []) as categories
             from benchmark_results join chosen using (run)
         )
-        select any_value(grouped) as grouped, list(place) as places, list(share) as shares
+        select arg_max(grouped, place) as grouped, coalesce(arg_max(categories, place), []) as categories,
+            list(place) as places, list(share) as shares
         from told
-            join (
-                select item, item_hash, grouped
-                from benchmark_items
-                where benchmark = $benchmark and ($category = '' or list_contains(categories, $category))
-            ) using (item, item_hash)
         where share is not null
         group by item, item_hash
+        having $category = '' or list_contains(arg_max(categories, place), $category)
         order by item, item_hash
         """,
         runs=list(runs),
         places=list(range(len(runs))),
         metric=metric,
-        benchmark=benchmark,
         category=category,
     )
     places, shares = (found[name].combine_chunks() for name in ("places", "shares"))
     rows = np.repeat(np.arange(found.num_rows), places.value_lengths().to_numpy(zero_copy_only=False))
     matrix = np.full((found.num_rows, len(runs)), np.nan)
     matrix[rows, places.flatten().to_numpy()] = shares.flatten().to_numpy()
-    return Items(tuple(found["grouped"].to_pylist()), matrix)
+    return Items(tuple(found["grouped"].to_pylist()), tuple(map(tuple, found["categories"].to_pylist())), matrix)

@@ -43,6 +43,7 @@ SCORES = pa.schema(
         ("n_items", pa.int64()),
         ("how", pa.string()),
         ("reason", pa.string()),
+        ("by_items", pa.bool_()),
         ("origin", pa.string()),
         ("is_newest", pa.bool_()),
         ("dated", pa.bool_()),
@@ -225,7 +226,7 @@ def benchmark_items(ask: Ask, *, run: str, metric: Metric = "", failed: bool = F
             select coalesce(nullif($metric, ''), max(metric) filter (headline)) as metric
             from benchmark_scores where run = $run
         )
-        select r.item, r.item_hash, coalesce(scores[metric], map_values(scores)[1]) as share, categories, grouped,
+        select r.item, r.item_hash, coalesce(scores[metric], map_values(scores)[1]) as share, r.categories, r.grouped,
             question, target, answer, cut, r.failed, latency_ms, media
         from benchmark_results r
             join benchmark_runs b using (run)

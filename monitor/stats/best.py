@@ -5,13 +5,16 @@ is no test: of two equal checkpoints one has 90 % or more in one case of five. I
 run would have come out, and the mean of the best of many flatters it.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
-from monitor.stats.cluster import group_places
+from monitor.stats.cluster import LEAST_GROUPS, clustered_stderr, group_places
+from monitor.stats.intervals import CONFIDENCE, UNKNOWN, Interval
 from monitor.stats.resample import resampled_means
 
 Floats = NDArray[np.float64]
@@ -43,6 +46,7 @@ def chance_of_best(
 
     `values` is (items, candidates), higher being better: pass it negated where lower is. Candidates that tie share the
     resample equally. All candidates answer the same resampled items, so that what they have in common cancels out.
+    NaN for all below 10 groups, which resampled would look surer than they are.
 
     Source: Efron (1979), Bootstrap methods: another look at the jackknife, Annals of Statistics 7; as a probability,
     Rubin (1981), The Bayesian bootstrap, Annals of Statistics 9.
@@ -56,7 +60,8 @@ def chance_of_best(
 def chance_of_best_overall(
     tables: Sequence[Table | Errors], weights: Sequence[float], seed: int = 0, n: int = 4000
 ) -> Floats:
-    """The same for the weighted sum of the means of several benchmarks, each of them resampled by itself.
+    """The same for the weighted sum of the means of several benchmarks, each of them resampled by itself; NaN where any
+    with a weight has fewer than 10 groups.
 
     Every table has the same candidates in the same order, and means in units that may be added, such as shares.
     Benchmarks with some items in common are taken as if they had none.
@@ -74,7 +79,39 @@ def chance_of_best_overall(
     draws = [weight * _draws(table, rng, n) for table, weight in zip(tables, share, strict=True)]
     if len({each.shape[1] for each in draws}) > 1:
         raise ValueError(f"{[each.shape[1] for each in draws]} candidates: every benchmark needs the same ones")
+    if any(weight > 0 and _too_few(table) for table, weight in zip(tables, share, strict=True)):
+        return np.full(draws[0].shape[1], np.nan)
     return _shares(sum(draws[1:], draws[0]))
+
+
+def overall_difference(
+    tables: Sequence[Table], weights: Sequence[float], one: int, other: int
+) -> tuple[float, Interval]:
+    """The weighted mean over several benchmarks of one candidate minus another, and its interval at 95 %.
+
+    Each benchmark has the clustered standard error of the differences on its own items; t with Satterthwaite's degrees
+    of freedom, of which a benchmark has its groups less 1. Not known where a benchmark with a weight has fewer than 2
+    groups, or groups that all have the same mean difference: that says nothing about other items.
+
+    Source: Satterthwaite (1946), An approximate distribution of estimates of variance components, Biometrics Bulletin
+    2:110.
+
+    >>> one = Table([[1, 0], [1, 1], [0, 0], [1, 0], [1, 1], [0, 1]] * 5)
+    >>> difference, interval = overall_difference([one, one], [3, 1], 0, 1)
+    >>> round(difference, 3), [round(end, 3) for end in interval]
+    (0.167, [-0.038, 0.371])
+    """
+    share = np.asarray(weights, dtype=float) / np.sum(weights)
+    parts = [_difference(table, one, other) for table, weight in zip(tables, share, strict=True) if weight > 0]
+    means, errors, freedom = (np.array(each, dtype=float) for each in zip(*parts, strict=True))
+    used = share[share > 0]
+    difference = float(used @ means)
+    pieces = (used * errors) ** 2
+    if not np.isfinite(pieces).all():
+        return difference, UNKNOWN
+    degrees = float(pieces.sum() ** 2 / (pieces**2 / freedom).sum())
+    half = float(special.stdtrit(degrees, (1 + CONFIDENCE) / 2)) * math.sqrt(float(pieces.sum()))
+    return difference, Interval(difference - half, difference + half)
 
 
 def chance_from_errors(values: ArrayLike, stderrs: ArrayLike, seed: int = 0, n: int = 4000) -> Floats:
@@ -87,6 +124,25 @@ def chance_from_errors(values: ArrayLike, stderrs: ArrayLike, seed: int = 0, n: 
     [0.97, 0.03]
     """
     return _shares(_draws(Errors(values, stderrs), np.random.default_rng(seed), n))
+
+
+def _too_few(table: Table | Errors) -> bool:
+    """Whether a bootstrap of its groups would be surer than it may be."""
+    if isinstance(table, Errors):
+        return False
+    return int(group_places(table.groups, len(np.asarray(table.values))).max()) + 1 < LEAST_GROUPS
+
+
+def _difference(table: Table, one: int, other: int) -> tuple[float, float, int]:
+    """Mean of one minus other, its standard error (NaN where there is none) and its degrees of freedom."""
+    x = np.asarray(table.values, dtype=float)
+    w = np.ones(len(x)) if table.weights is None else np.asarray(table.weights, dtype=float)
+    apart = x[:, one] - x[:, other]
+    mean = float(w @ apart / w.sum())
+    pulls = w / w.mean() * (apart - mean)  # of which the mean is 0, and the standard error that of the weighted mean
+    places = group_places(table.groups, len(x))
+    varies = bool(np.abs(np.bincount(places, pulls)).max() > 1e-9 * np.abs(x).max())
+    return mean, clustered_stderr(pulls, places) if varies else math.nan, int(places.max())
 
 
 def _draws(table: Table | Errors, rng: np.random.Generator, n: int) -> Floats:

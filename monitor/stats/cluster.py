@@ -14,6 +14,9 @@ from scipy import special
 
 from monitor.stats.intervals import CONFIDENCE, UNKNOWN, Interval, standard_score, wilson, wilson_arrays
 
+LEAST_GROUPS = 10
+"""Fewer groups (an item without one is one by itself) say too little of how groups vary: no verdict, no chance."""
+
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
@@ -47,10 +50,11 @@ def group_places(groups: Iterable[object] | None, n: int) -> Places:
 
 
 def clustered_stderr(values: ArrayLike, groups: Iterable[object] | None = None) -> float:
-    """Standard error of the mean where items of one group vary together; NaN for fewer than 2 items.
+    """Standard error of the mean where items of one group vary together; NaN for fewer than 2 groups.
 
     Its square is s^2 / n, with the sample variance s^2, plus the sum over all pairs of different items of one group of
-    (x_i - mean)(x_j - mean) / n^2. Without groups it is the usual one. It is too small for few groups.
+    (x_i - mean)(x_j - mean) / n^2. Without groups it is the usual one. It is too small for few groups:
+    take it with t of the groups less 1.
 
     Source: Miller (2024), Adding error bars to evals, arXiv:2411.00640, equation 4; lmms-eval prints it as
     "stderr_clustered".
@@ -60,7 +64,7 @@ def clustered_stderr(values: ArrayLike, groups: Iterable[object] | None = None) 
     """
     x = np.asarray(values, dtype=float)
     places = group_places(groups, x.size)
-    if x.size < 2:
+    if not x.size or not places.any():
         return math.nan
     apart = x - x.mean()
     together = np.bincount(places, apart)

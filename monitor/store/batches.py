@@ -1,8 +1,10 @@
 """Many rows into a table in one statement, for what jobs write."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
+import duckdb
 import msgspec
 import pyarrow as pa
 
@@ -23,8 +25,11 @@ def append(
     con.register("batch", batch)
     try:
         con.execute(f"insert into {table} by name select * from batch {otherwise}")
-    finally:
-        con.unregister("batch")
+    except BaseException:
+        with suppress(duckdb.Error):  # a transaction that has failed does not even do this; its end does
+            con.unregister("batch")
+        raise
+    con.unregister("batch")
 
 
 def as_json(value: Any) -> str:

@@ -11,17 +11,20 @@ import msgspec
 from monitor.errors import NotFound
 from monitor.store.batches import append, as_json
 from monitor.store.database import Connection, naive, transaction
-from monitor.store.jobs import LEASE, Id, Moment, Whole, Words
+from monitor.store.jobs import LEASE, Id, Moment, Words
 
 ORIGINS = ("import", "job", "claim")
 """Read from the files of a harness, evaluated by us, or published by somebody without a run that we know of."""
 
+INTERRUPTED = "its process ended before it did; what it has by then is kept"
 TEXT_BYTES = 16_384
 """Longer questions, targets and answers are cut."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 Short = Annotated[str, msgspec.Meta(max_length=512)]
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Step = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class ClaimRun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -37,11 +40,12 @@ class ClaimRun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     source_sha256: Short
     owner: Id
     model: Name | None = None
-    step: Whole | None = None
+    step: Step | None = None
     revision: Short | None = None
     evaluated_at: Moment | None = None
     notes: list[Words] = []
-    total: Whole = 0
+    sure: bool = False  # somebody said which checkpoint it is, or the fleet file did
+    total: Count = 0
     job_run: Id | None = None
 
 
@@ -78,12 +82,13 @@ class Figure(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     most: float | None = None
     higher_is_better: bool = True
     headline: bool = False
-    n: Whole | None = None
-    n_groups: Whole | None = None
+    n: Count | None = None
+    n_groups: Count | None = None
     stderr: float | None = None
     low: float | None = None
     high: float | None = None
     how: Literal["wilson", "bootstrap", "stderr", "none"] = "none"
+    by_items: bool = False  # the items have this score as their mean
     reason: Words = ""
 
 
@@ -106,19 +111,24 @@ class Forget(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 def claim_run(con: Connection, body: ClaimRun, now: datetime) -> dict[str, Any]:
     """Returns `claimed`; for one that is taken up again, `done` lists the items that are answered.
 
-    One that is done is not claimed again, but learns the step and model that are told now: importing twice changes
-    nothing else.
+    One that is done is not claimed again, but learns the checkpoint, step and model that are told now: importing twice
+    changes nothing else. Runs of the benchmark that nobody has heard of for long are told to be interrupted.
     """
     at = naive(now)
-    known = con.execute(
-        "select state, claimed_by, beat_at from benchmark_runs where run = $run", {"run": body.run}
-    ).fetchall()
+    con.execute(
+        """
+        update benchmark_runs set state = 'interrupted', ended_at = beat_at, problem = $problem
+        where benchmark = $benchmark and state = 'running' and beat_at <= $lost
+        """,
+        {"problem": INTERRUPTED, "benchmark": body.benchmark, "lost": at - LEASE},
+    )
+    known = con.execute("select state, claimed_by from benchmark_runs where run = $run", {"run": body.run}).fetchall()
     if known:
-        state, owner, beat = known[0]
+        state, owner = known[0]
         if state in ("done", "skipped") or (state == "failed" and body.origin != "job"):  # it failed at its harness
             _learn(con, body)
             return {"claimed": False, "state": state, "held_by": owner, "done": []}
-        if state == "running" and owner != body.owner and beat > at - LEASE:
+        if state == "running" and owner != body.owner:
             return {"claimed": False, "state": state, "held_by": owner, "done": []}
         with transaction(con):
             con.execute("delete from benchmark_results where run = $run and failed is not null", {"run": body.run})
@@ -133,19 +143,19 @@ def claim_run(con: Connection, body: ClaimRun, now: datetime) -> dict[str, Any]:
 
 
 def add_results(con: Connection, body: Results, now: datetime) -> dict[str, Any]:
-    """Write items of an evaluation. Raises NotFound when it was taken over."""
+    """Write items of an evaluation that it does not have yet. Raises NotFound when it was taken over."""
     with transaction(con):
         benchmark = _own(con, body.run, body.owner, now)
-        if body.results:
-            append(con, "benchmark_results", [_result(body.run, one) for one in body.results], maps=("scores",))
-            items = {(one.item, one.item_hash): _item(benchmark, one) for one in body.results}
-            append(con, "benchmark_items", [*items.values()], "on conflict do nothing")
-            failed = sum(one.failed is not None for one in body.results)
+        have = {*_done(con, body.run)} if body.results else set()
+        fresh = {one.item: one for one in body.results if one.item not in have}.values()
+        if fresh:
+            append(con, "benchmark_results", [_result(body.run, one) for one in fresh], maps=("scores",))
+            append(con, "benchmark_items", [_item(benchmark, one) for one in fresh], "on conflict do nothing")
             con.execute(
                 "update benchmark_runs set done = done + $n, failed = failed + $failed where run = $run",
-                {"run": body.run, "n": len(body.results), "failed": failed},
+                {"run": body.run, "n": len(fresh), "failed": sum(one.failed is not None for one in fresh)},
             )
-    return {"run": body.run, "kept": len(body.results)}
+    return {"run": body.run, "kept": len(fresh)}
 
 
 def end_run(con: Connection, body: EndRun, now: datetime) -> dict[str, Any]:
@@ -163,12 +173,26 @@ def end_run(con: Connection, body: EndRun, now: datetime) -> dict[str, Any]:
 
 
 def forget(con: Connection, body: Forget, now: datetime) -> dict[str, Any]:
-    """Delete an evaluation with its items. Raises NotFound for one that is not known."""
+    """Delete an evaluation with its items, and the texts that no other one has. Raises NotFound if it is not known."""
     with transaction(con):
-        if not con.execute("delete from benchmark_runs where run = $run returning 1", {"run": body.run}).fetchall():
+        gone = con.execute(
+            "delete from benchmark_runs where run = $run returning benchmark", {"run": body.run}
+        ).fetchall()
+        if not gone:
             raise NotFound(f"there is no evaluation {body.run!r}; the query benchmark_runs lists them")
         for table in ("benchmark_scores", "benchmark_results"):
             con.execute(f"delete from {table} where run = $run", {"run": body.run})
+        con.execute(
+            """
+            delete from benchmark_items
+            where benchmark = $benchmark and (item, item_hash) not in (
+                select (item, item_hash)
+                from benchmark_results join benchmark_runs using (run)
+                where benchmark = $benchmark
+            )
+            """,
+            {"benchmark": gone[0][0]},
+        )
     return {"run": body.run, "forgotten_at": now.isoformat()}
 
 
@@ -183,14 +207,19 @@ def _insert_run(con: Connection, body: ClaimRun, at: datetime, done: list[str]) 
         "done": len(done),
         "failed": 0,
     }
-    del row["owner"]
+    del row["owner"], row["sure"]
     append(con, "benchmark_runs", [row])
 
 
 def _learn(con: Connection, body: ClaimRun) -> None:
     con.execute(
-        "update benchmark_runs set step = coalesce($step, step), model = coalesce($model, model) where run = $run",
-        {"run": body.run, "step": body.step, "model": body.model},
+        """
+        update benchmark_runs
+        set step = coalesce($step, step), model = coalesce($model, model),
+            checkpoint = if($sure, $checkpoint, checkpoint)
+        where run = $run
+        """,
+        {"run": body.run, "step": body.step, "model": body.model, "sure": body.sure, "checkpoint": body.checkpoint},
     )
 
 
@@ -222,6 +251,8 @@ def _result(run: str, one: Result) -> dict[str, Any]:
         "item": one.item,
         "item_hash": one.item_hash,
         "scores": one.scores,
+        "categories": one.categories,
+        "grouped": one.group,
         "answer": answer,
         "cut": answer != one.answer,
         "failed": one.failed,
@@ -236,8 +267,6 @@ def _item(benchmark: str, one: Result) -> dict[str, Any]:
         "item_hash": one.item_hash,
         "question": _cut(one.question),
         "target": _cut(one.target),
-        "categories": one.categories,
-        "grouped": one.group,
         "media": one.media,
     }
 

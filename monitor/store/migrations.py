@@ -157,17 +157,17 @@ MIGRATIONS = (
         create table benchmark_scores (
             run varchar not null, metric varchar not null, category varchar not null, value double not null,
             most double, higher_is_better boolean not null, headline boolean not null, n integer, n_groups integer,
-            stderr double, low double, high double, how varchar not null, reason varchar not null
+            stderr double, low double, high double, how varchar not null, reason varchar not null,
+            by_items boolean not null
         );
         create table benchmark_items (
             benchmark varchar not null, item varchar not null, item_hash varchar not null, question varchar,
-            target varchar, categories varchar[] not null, grouped varchar, media varchar[] not null,
-            primary key (benchmark, item, item_hash)
+            target varchar, media varchar[] not null, primary key (benchmark, item, item_hash)
         );
         create table benchmark_results (
             run varchar not null, item varchar not null, item_hash varchar not null,
-            scores map(varchar, double) not null, answer varchar, cut boolean not null, failed varchar,
-            latency_ms double
+            scores map(varchar, double) not null, categories varchar[] not null, grouped varchar, answer varchar,
+            cut boolean not null, failed varchar, latency_ms double
         );
         """,
     ),
@@ -185,5 +185,5 @@ check could not be evaluated) or error. Results outlive the raw predictions that
 
 `benchmark_runs` are evaluations of a checkpoint on a benchmark: running, done, failed, skipped (by their harness) or
 interrupted; only those that are done have figures. `most` is what a perfect checkpoint gets, null where that is not
-known; `low` and `high` have the unit of `value`. `scores` of a result maps metrics to what the item counts towards
-value / most."""
+known; `low` and `high` have the unit of `value`; `by_items`: the items of the evaluation have this score as their mean.
+`scores` of a result maps metrics to what the item counts towards value / most."""

@@ -264,7 +264,7 @@ def good(**more: Any) -> Evaluation:
         ({"at": datetime(2026, 1, 1)}, "its time has no zone"),  # noqa: DTZ001
         ({"scores": (Score("acc", math.nan),)}, "acc is nan, allowed is a finite number"),
         ({"scores": (Score("acc", 1, most=0),)}, "acc is out of 0, allowed is a number above 0"),
-        ({"scores": (Score("acc", 1, n=-1),)}, "acc is over -1 items, allowed is 0 or more"),
+        ({"scores": (Score("acc", 1, n=-1),)}, "acc is over -1 items, allowed is 0 to 2147483647"),
         ({"scores": (Score("acc", 1, stderr=-1),)}, "the standard error of acc is -1, allowed is a number from 0"),
         ({"scores": (Score("acc", 1), Score("acc", 0))}, "two scores are called 'acc'"),
         (

@@ -494,3 +494,29 @@ def test_figures_nested_too_deeply_are_refused() -> None:
     (refused,) = all_of(HARNESS, tree_of({f"{RUN_FILES}POPE_score.csv": endless}))
     assert isinstance(refused, Refused)
     assert "column acc: 'inf' is not a finite number" in refused.reason
+
+
+def test_what_a_run_was_told_on_its_command_line_keeps_it_apart() -> None:
+    def group(argv: Any) -> str:
+        entry = {"status": "done", "metrics": {"split=none|Overall": 0.25}}
+        told = status(MMStar=entry) | ({"argv": argv} if argv else {})
+        return group_of(of({f"{RUN}/status.json": told})["MMStar", None].protocol.known)
+
+    plain = group(["run.py", "--data", "MMStar", "--model", "M", "--work-dir", "here"])
+    assert plain == group(["other/run.py", "--model", "N", "--verbose", "--data", "MMMU", "--api-nproc=8", "--reuse"])
+    frames = group(["run.py", "--data", "MMStar", "--nframe", "8", "--use-vllm"])
+    assert frames == group(["run.py", "--use_vllm", "--nframe=8", "--model", "N"])
+    assert len({plain, frames, group(["run.py", "--nframe", "16", "--use-vllm"]), group(None)}) == 4
+    long = group(["run.py", "--system-prompt", "a" * 500])
+    assert long != group(["run.py", "--system-prompt", "a" * 501])
+
+
+def test_a_split_that_is_a_number_finds_its_items() -> None:
+    rows = [row | {"split": 1 + number % 2} for number, row in enumerate(mcq_rows([1, 0, 1, 0]))]
+    files = {
+        f"{RUN_FILES}MMMU_DEV_VAL_exact_matching_result.json": rows,
+        f"{RUN_FILES}MMMU_DEV_VAL_acc.csv": csv(["split", "Overall"], ["1", "1.0"], ["2", "0.0"]),
+    }
+    found = of(files)
+    assert {split: len(one.items) for (_, split), one in found.items()} == {"1": 2, "2": 2}
+    assert not [note for one in found.values() for note in one.notes if "mean" in note]
