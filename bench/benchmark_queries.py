@@ -23,8 +23,7 @@ The first answer after a new evaluation is in the column `first ms`: it is compu
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FILL = """
 insert into benchmark_items
-select $benchmark, 'item-' || n, '0123456789abcdef', 'question ' || n, 'target', ['category=' || n % 8],
-    'image-' || n // 3, []
+select $benchmark, 'item-' || n, '0123456789abcdef', 'question ' || n, 'target', []
 from range($items) r(n);
 
 insert into benchmark_runs
@@ -36,16 +35,16 @@ from range($checkpoints) r(c);
 insert into benchmark_results
 select $benchmark || '-' || c, 'item-' || n, '0123456789abcdef',
     map {'acc': (hash(n // 3, $benchmark) % 1000 + hash(n, c) % 400 < 800 + 20 * (c - abs(c - 14)))::double},
-    'an answer of some ten words, as most of them are', false, null, null
+    ['category=' || n % 8], 'image-' || n // 3, 'an answer of some ten words, as most of them are', false, null, null
 from range($checkpoints) r(c), range($items) s(n);
 
 insert into benchmark_scores
 select run, 'acc', category, avg(share), 1, true, category = '', count(*), count(*) // 3, null, avg(share) - 0.01,
-    avg(share) + 0.01, 'wilson', ''
+    avg(share) + 0.01, 'wilson', '', true
 from (
-    select run, unnest(['', i.categories[1]]) as category, scores['acc'] as share
-    from benchmark_results join benchmark_items i using (item, item_hash)
-    where starts_with(run, $benchmark || '-') and i.benchmark = $benchmark
+    select run, unnest(['', categories[1]]) as category, scores['acc'] as share
+    from benchmark_results
+    where starts_with(run, $benchmark || '-')
 )
 group by run, category;
 """

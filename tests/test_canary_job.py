@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from monitor.ids import run_id
 from monitor.canary import replay
 from monitor.errors import StoreError
+from monitor.ids import run_id
 from monitor.queries import canary_replays
 from tests.canarying import Place, impatient, place, prompt_of, red, reply, watched, write_fleet, write_suite
 from tests.model_servers import chunk, says, serving, sse
