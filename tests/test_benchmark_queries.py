@@ -432,3 +432,15 @@ def test_models_that_nobody_registered_are_families_by_their_names(here: Place) 
     rows = here.query("benchmark_best")
     assert {row["model"] for row in rows} == {"org/a"}
     assert {row["last"] for row in here.query("benchmark_best", by="all")} == {"org/b-step-300"}
+
+
+def test_of_checkpoints_with_the_same_score_the_newest_is_named(here: Place) -> None:
+    for step in (100, 200, 300):
+        here.keep(evaluation(f"small-{step}", passes(150 if step > 100 else 100)))
+    overall, found = here.query("benchmark_best", model="small")
+    assert (overall["best"], found["best"], found["last_is_best"], found["tied"]) == (
+        "small-300",
+        "small-300",
+        True,
+        ["small-200"],
+    )

@@ -89,8 +89,6 @@ def _row(name: str, board: Board, found: Sequence[Figure], ignore: Sequence[str]
         (number for number, each in enumerate(board.found) if last and each.checkpoint == last.checkpoint), None
     )
     place = None if number is None else board.place_of(number)
-    if place and math.isclose(place.mean, best.mean, abs_tol=1e-12):
-        best = place  # of equals the newest is named
     one = board.found[best.candidate]
     row: dict[str, Any] = {
         "benchmark": name,

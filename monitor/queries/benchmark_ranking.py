@@ -135,6 +135,7 @@ def board_of(ask: Ask, found: Sequence[Figure], category: str) -> Board | None:
     with_items = [one for one in found if one.has_items]
     if not with_items:
         return None
+    with_items.sort(key=lambda one: -1 if one.step is None else one.step, reverse=True)  # of equals the newest is first
     key = (with_items[-1].metric, category, *((one.run, one.checkpoint, one.started_at) for one in with_items))
     return BOARDS.get(key, lambda: _placed(ask, with_items, category))
 
