@@ -6,11 +6,18 @@ from monitor.charts import palette
 from monitor.charts.marks import Option
 from monitor.charts.paired import Effect
 
+B_MINUS_A = "points, B minus A"
 
-def differences_by_group(effects: Sequence[Effect]) -> Option:
+HOLLOW = {"color": "transparent", "borderColor": palette.REFERENCE, "borderWidth": 2}
+"""Of a dot that shows nothing; an empty symbol of ECharts would be filled with white on the dark background."""
+
+
+def differences_by_group(
+    effects: Sequence[Effect], *, axis: str = B_MINUS_A, shown: Sequence[bool] | None = None, widest: int = 130
+) -> Option:
     """A dot and an interval for each difference of shares, in percentage points; the first one stands on top.
 
-    An end that is open runs to the edge of the chart.
+    An end that is open runs to the edge of the chart. With `shown`, dots of differences that are not are hollow.
     """
     ends = [end * 100 for one in effects for end in (one.value, one.low, one.high) if end is not None]
     low, high = min([0.0, *ends]), max([0.0, *ends])
@@ -24,7 +31,7 @@ def differences_by_group(effects: Sequence[Effect]) -> Option:
             "type": "value",
             "min": edges[0],
             "max": edges[1],
-            "name": "points, B minus A",
+            "name": axis,
             "nameLocation": "middle",
             "nameGap": 26,
             "axisLabel": {"formatter": "{value}", "hideOverlap": True, "showMinLabel": False, "showMaxLabel": False},
@@ -35,9 +42,9 @@ def differences_by_group(effects: Sequence[Effect]) -> Option:
             "inverse": True,
             "axisTick": {"show": False},
             "axisLine": {"show": False},
-            "axisLabel": {"width": 130, "overflow": "truncate", "interval": 0},
+            "axisLabel": {"width": widest, "overflow": "truncate", "interval": 0},
         },
-        "series": [_intervals(effects, edges), _dots(effects)],
+        "series": [_intervals(effects, edges), _dots(effects, shown or [True] * len(effects))],
     }
 
 
@@ -66,6 +73,11 @@ def _intervals(effects: Sequence[Effect], edges: tuple[float, float]) -> Option:
     }
 
 
-def _dots(effects: Sequence[Effect]) -> Option:
-    data = [[round(one.value * 100, 3), place] for place, one in enumerate(effects)]
+def _dots(effects: Sequence[Effect], shown: Sequence[bool]) -> Option:
+    data = [
+        [round(one.value * 100, 3), place]
+        if sure
+        else {"value": [round(one.value * 100, 3), place], "itemStyle": HOLLOW}
+        for place, (one, sure) in enumerate(zip(effects, shown, strict=True))
+    ]
     return {"type": "scatter", "name": "difference", "data": data, "symbolSize": 10, "silent": True, "z": 4}

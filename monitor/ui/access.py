@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-PERMISSIONS = ("read", "read_text", "probe", "run_jobs")
-"""Numbers and charts; the raw texts of requests, which can hold personal data; asking deployed models; and running jobs
-now, with what is expected of canaries."""
+PERMISSIONS = ("read", "read_text", "probe", "run_jobs", "import_benchmarks")
+"""Numbers and charts; the raw texts of requests, which can hold personal data; asking deployed models; running jobs
+now, with what is expected of canaries; and adding results of benchmarks."""
 
 
 @dataclass(frozen=True, slots=True)

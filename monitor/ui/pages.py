@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from monitor.ui import cards, comparison, detail, firststart, rejects, requestlist, states  # noqa: F401  loaded at start
+from monitor.ui.benchmarks import comparing, evaluations, opened, overview  # noqa: F401  loaded at start
 from monitor.ui.canaries import detail as canary  # noqa: F401  loaded at start
 from monitor.ui.jobs import history, table  # noqa: F401  loaded at start
 from monitor.ui.probe import ask, batch, load, runs  # noqa: F401  loaded at start
@@ -44,6 +45,13 @@ CANARIES = PageRecord(
     ":material/flutter_dash:",
     "Whether deployments still answer known prompts as before, and what changed since when.",
 )
+BENCHMARKS = PageRecord(
+    "pages/ops/benchmarks.py",
+    "benchmarks",
+    "Benchmarks",
+    ":material/leaderboard:",
+    "Which checkpoint is best and how sure that is, and what two of them differ in.",
+)
 PROBE = PageRecord(
     "pages/ops/probe.py",
     "probe",
@@ -58,7 +66,7 @@ REJECTED = PageRecord(
     "pages/ops/rejected.py", "rejected", "Rejected", ":material/block:", "Events that the door refused, and why."
 )
 
-PAGES = (FLEET, HEALTH, CANARIES, REQUESTS, PROBE, JOBS, REJECTED)
+PAGES = (FLEET, HEALTH, CANARIES, BENCHMARKS, REQUESTS, PROBE, JOBS, REJECTED)
 
 
 def navigation() -> st.Page:
