@@ -109,6 +109,18 @@ def test_ties_are_ranked_as_ties_and_the_best_is_not_the_last(here: Place) -> No
     assert found["last_low"] < -0.15 < found["last_high"] < 0
 
 
+def test_overall_the_lead_of_the_best_has_to_stand_out_among_all_pairs(here: Place) -> None:
+    """Of ten equal checkpoints one is first by chance: its own interval against the last may be off 0."""
+    rng = np.random.default_rng(7)
+    for step in range(10):
+        here.keep(evaluation(f"run-step-{step}", (rng.random(200) < 0.5).astype(float).tolist()))
+    overall = by(here.query("benchmark_best"), "benchmark")[""]
+    assert overall["last_high"] < 0
+    assert overall["last_shown"] is False
+    here.keep(evaluation("run-step-10", [0.0] * 200))
+    assert by(here.query("benchmark_best"), "benchmark")[""]["last_shown"] is True
+
+
 def test_overall_weighs_the_benchmarks_as_the_fleet_file_says_and_names_what_it_leaves_out(here: Place) -> None:
     for step, maths, charts in ((100, 120, 60), (200, 100, 160)):
         here.keep(evaluation(f"small-{step}", passes(maths)))

@@ -19,6 +19,7 @@ from monitor.queries.kept import Kept
 from monitor.queries.registry import Ask, query
 from monitor.records import Benchmark
 from monitor.stats.best import Table, chance_of_best_overall, overall_difference
+from monitor.stats.intervals import CONFIDENCE, Interval, standard_score
 
 Scope = Literal["model", "all"]
 
@@ -50,7 +51,7 @@ def benchmark_best(ask: Ask, *, by: Scope = "model", model: ModelId = "", ignore
     go together and have most answers. `left_out` names the benchmarks and checkpoints that are not in it, and why. The
     last checkpoint is the one with the highest step, whether it could be ranked or not (`last_mean` is then null):
     `last_difference` is what it scores more than the best on the same items, with its own interval at 95 %, and
-    `last_shown` whether the ranking of all checkpoints shows it to be worse (null overall, where nothing is tested).
+    `last_shown` whether that is shown among all pairs of checkpoints: by the ranking, overall by Bonferroni.
     Chances are null where a benchmark has fewer than 10 groups of items.
     """
     found = ranked(figures(ask, model=model, ignore=ignore))
@@ -212,7 +213,21 @@ def _weighed(
         "last_difference": difference,
         "last_low": finite(interval.low),
         "last_high": finite(interval.high),
+        "last_shown": _shown(difference, interval, len(common)),
     }
+
+
+def _shown(difference: float, interval: Interval, candidates: int) -> bool | None:
+    """Whether the interval is off 0 even when it is widened for all pairs of the candidates (Bonferroni).
+
+    The best one was chosen by these very answers: its lead over any other has to stand out among all leads.
+    """
+    half = (interval.high - interval.low) / 2
+    if not math.isfinite(half):
+        return None
+    pairs = candidates * (candidates - 1) / 2
+    wider = standard_score(1 - (1 - CONFIDENCE) / pairs) / standard_score(CONFIDENCE)
+    return abs(difference) > half * wider
 
 
 def _together(boards: dict[str, Board]) -> frozenset[str]:

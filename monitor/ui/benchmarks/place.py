@@ -44,7 +44,7 @@ class Place:
     @property
     def pair(self) -> dict[str, Any]:
         """As parameters of a query about two checkpoints."""
-        return {"a": self.a, "b": self.b, "ignore": self.ignore}
+        return {"a": self.a, "b": self.b, "metric": self.metric, "ignore": self.ignore}
 
     def under(self, group: str) -> "Place":
         """The same place under one protocol."""

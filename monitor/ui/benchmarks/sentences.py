@@ -80,7 +80,7 @@ def last(row: Row) -> str:
 
 
 def shown(row: Row) -> bool:
-    """Whether the last one is shown to differ from the best; overall, where nothing is tested, by its interval."""
+    """Whether the last one is shown to differ from the best; by its interval where that was not tested."""
     if words.known(row["last_shown"]):
         return bool(row["last_shown"])
     return _apart(row)
