@@ -134,6 +134,16 @@ def test_names_of_checkpoints_are_mapped_and_a_wrong_mapping_changes_nothing(com
     assert rows == {"best": ("m", 600), "shapes-900": (None, 900)}
 
 
+def test_a_model_beside_a_checkpoint_is_its_family(command: Any, tmp_path: Path) -> None:
+    rows = ["benchmark,checkpoint,model,step,metric,value,most", "b,one,house,100,acc,0.5,1", "b,,house,200,acc,0.6,1"]
+    (tmp_path / "own.csv").write_text("\n".join(rows) + "\n")
+    assert command("import-benchmarks", tmp_path / "own.csv").exit_code == 0
+    assert {(row["checkpoint"], row["model"], row["step"]) for row in kept(command)} == {
+        ("one", "house", 100),
+        ("house-step-200", "house", 200),
+    }
+
+
 def test_a_mistake_can_be_taken_back(command: Any, tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text(CSV)
     command("import-benchmarks", tmp_path / "own.csv")

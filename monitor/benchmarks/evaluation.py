@@ -66,6 +66,7 @@ class Evaluation:
     state: str = "done"
     problem: str | None = None
     at: datetime | None = None  # when it was evaluated, aware; None: the files do not say
+    family: str | None = None  # the model that the checkpoint belongs to, where the file says it
     step: int | None = None  # of the training, where the file says it
     revision: str | None = None  # of the weights, where the harness knows it
     claimed: bool = False  # a figure that somebody published, without a run behind it here

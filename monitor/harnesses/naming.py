@@ -59,8 +59,8 @@ class Names:
         """Whether there is anything that `check` has to look at."""
         return bool(self.checkpoint or self.mapping or self.step is not None)
 
-    def named(self, name: str, step: int | None = None) -> Named:
-        """The checkpoint that a harness calls so; one that nobody knows keeps that name."""
+    def named(self, name: str, step: int | None = None, family: str | None = None) -> Named:
+        """The checkpoint that a harness calls so; one that nobody knows keeps that name. Step and family: of its file."""
         id_ = self.mapping.get(name, self.checkpoint)
         how, several = "as you said", tuple[str, ...]()
         if id_ is None:
@@ -69,7 +69,7 @@ class Names:
         known = self.fleet.checkpoints.get(id_)
         steps = (self.step, step, known.step if known else None, _step_in(id_), _step_in(name))
         told = next((one for one in steps if one is not None), None)
-        return Named(id_, self.model or (known.model if known else None), told, how, several)
+        return Named(id_, self.model or (known.model if known else family), told, how, several)
 
     def _recognised(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The checkpoint that is called so: by its id, by all of its weights' path, by the last part of either.

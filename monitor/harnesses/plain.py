@@ -57,6 +57,7 @@ class Group:
 
     benchmark: str
     model: str
+    family: str | None
     protocol: Protocol
     at: datetime | None
     step: int | None
@@ -91,6 +92,7 @@ def _read(tree: Tree, path: str) -> Iterator[Evaluation | Refused]:
             scores=scores,
             items=items,
             at=group.at,
+            family=group.family,
             step=group.step,
             notes=tuple(group.notes),
         )
@@ -127,7 +129,8 @@ def _group(row: Row, notes: list[str]) -> Group:
         row.problems.add(row.line, f"date is {written!a}, allowed is ISO 8601 such as 2026-11-20T13:14Z")
     notes = [*notes, "the date has no zone and was taken as UTC"] if guessed else [*notes]
     protocol = Protocol(row.get("harness") or NAME, **parts)
-    return Group(row.needed("benchmark"), model or "", protocol, at, step, notes)
+    family = row.get("model") if row.get("checkpoint") or step is not None else None
+    return Group(row.needed("benchmark"), model or "", family, protocol, at, step, notes)
 
 
 HARNESS = Harness(NAME, "CSV: benchmark, checkpoint, metric, value; or benchmark, checkpoint, item, score", find)

@@ -88,7 +88,7 @@ def _read(part: Found | Refused) -> Iterator[Evaluation | Refused]:
 
 
 def _import(one: Evaluation, part: Found | Refused, names: Names, write: Write | None, owner: str) -> Line:
-    named = names.named(one.model, one.step)
+    named = names.named(one.model, one.step, one.family)
     harness = part.harness if isinstance(part, Found) else ""
     if write is None:
         return _line(READ, one, named, harness)
