@@ -60,7 +60,7 @@ class Names:
         return bool(self.checkpoint or self.mapping or self.step is not None)
 
     def named(self, name: str, step: int | None = None, family: str | None = None) -> Named:
-        """The checkpoint that a harness calls so; one that nobody knows keeps that name. Step and family: of its file."""
+        """The checkpoint that a harness calls so; one that nobody knows keeps that name. The rest is of its file."""
         id_ = self.mapping.get(name, self.checkpoint)
         how, several = "as you said", tuple[str, ...]()
         if id_ is None:
