@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,12 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.benchmarks.evaluation import Evaluation
 from monitor.cli import cli
 from monitor.errors import BadInput
 from monitor.fleet import load_fleet
-from monitor.harnesses import find_all
 from monitor.harnesses.naming import Names
-from monitor.harnesses.tree import open_tree
+from monitor.harnesses.writing import BATCH_ITEMS, batches
+from tests.benchmarking import results
 from tests.conftest import free_port, running_api
 
 CSV = """\
@@ -169,18 +169,12 @@ def test_a_checkpoint_is_recognised_however_its_harness_writes_it(tmp_path: Path
     assert Names(load_fleet(file)).named(name).checkpoint == known
 
 
-def test_a_hundred_thousand_items_are_read_in_bounded_batches(tmp_path: Path) -> None:
-    lines = ["benchmark,checkpoint,item,score,question,target"]
-    lines += [f"big,one,item-{n},{n % 2},question {n},target {n}" for n in range(100_000)]
-    (tmp_path / "big.csv").write_text("\n".join(lines) + "\n")
-    with open_tree(tmp_path / "big.csv") as tree:
-        [found] = list(find_all(tree))
-        [one] = [part for part in found.read() if isinstance(part, Evaluation)]  # type: ignore[union-attr]  # not refused
-    assert len(one.items) == 100_000
-    from monitor.harnesses.writing import BATCH_ITEMS, batches
-
-    sizes = [len(batch) for batch in batches(one.items)]
-    assert (sum(sizes), max(sizes)) == (100_000, BATCH_ITEMS)
+def test_items_are_sent_in_batches_that_the_api_takes() -> None:
+    items = results([1.0] * 4_500)
+    sizes = [len(batch) for batch in batches(items)]
+    assert (sum(sizes), max(sizes)) == (4_500, BATCH_ITEMS)
+    long = [replace(item, answer="x" * 300_000) for item in items[:10]]
+    assert [len(batch) for batch in batches(long)] == [3, 3, 3, 1]
 
 
 # -- uploads
