@@ -32,12 +32,18 @@ def all_of(harness: Harness, tree: Tree) -> list[Evaluation | Refused]:
     return [one for found in harness.find(tree) for one in found.read()]
 
 
+def evaluations(harness: Harness, tree: Tree) -> list[Evaluation]:
+    """All of a tree of which nothing is refused."""
+    found = all_of(harness, tree)
+    kept = [one for one in found if isinstance(one, Evaluation)]
+    assert len(kept) == len(found), found
+    return kept
+
+
 def only(harness: Harness, tree: Tree) -> Evaluation:
     """The one evaluation that there is."""
-    found = all_of(harness, tree)
-    assert len(found) == 1, found
-    assert isinstance(found[0], Evaluation), found
-    return found[0]
+    (found,) = evaluations(harness, tree)
+    return found
 
 
 def headline(evaluation: Evaluation) -> Score:

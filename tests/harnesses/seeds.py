@@ -12,8 +12,9 @@ _SHA = "0" * 64
 
 def _xlsx(rows: list[list[Any]]) -> bytes:
     book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
     for row in rows:
-        book.active.append(row)  # type: ignore[union-attr]
+        sheet.append(row)
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()

@@ -8,7 +8,7 @@ from monitor.errors import BadInput
 from monitor.harnesses.hf_cards import HARNESS
 from monitor.harnesses.published import PUBLISHED
 from monitor.harnesses.tree import open_tree
-from tests.harnesses.made import all_of, headline, only, tree_of
+from tests.harnesses.made import all_of, evaluations, headline, only, tree_of
 
 CARD = """---
 license: apache-2.0
@@ -33,42 +33,43 @@ model-index:
 
 def test_the_samples_import_as_claims_with_their_scale(shared: Path) -> None:
     with open_tree(shared / "samples" / "hf_hub") as tree:
-        results, hle, card = all_of(HARNESS, tree)
+        results, hle, card = evaluations(HARNESS, tree)
     for one in (results, hle, card):
-        assert one.claimed  # type: ignore[union-attr]
-        assert one.items == ()  # type: ignore[union-attr]
-    assert [
-        (one.benchmark, headline(one).value, headline(one).most)  # type: ignore[union-attr, arg-type]
-        for one in (results, hle, card)
-    ] == [("MMMU/MMMU", 42.0, 100.0), ("cais/hle", 20.9, 100.0), ("MMMU/MMMU", 42.0, 100.0)]
-    assert results.at == datetime(2025, 2, 20, tzinfo=UTC)  # type: ignore[union-attr]
-    assert (results.model, card.model) == ("hf_hub", "SmolVLM2-2.2B-Instruct")  # type: ignore[union-attr]
-    assert card.protocol.split == "validation"  # type: ignore[union-attr]
-    assert hle.protocol.prompt == "no-tools"  # type: ignore[union-attr]
+        assert one.claimed
+        assert one.items == ()
+    assert [(one.benchmark, headline(one).value, headline(one).most) for one in (results, hle, card)] == [
+        ("MMMU/MMMU", 42.0, 100.0),
+        ("cais/hle", 20.9, 100.0),
+        ("MMMU/MMMU", 42.0, 100.0),
+    ]
+    assert results.at == datetime(2025, 2, 20, tzinfo=UTC)
+    assert (results.model, card.model) == ("hf_hub", "SmolVLM2-2.2B-Instruct")
+    assert card.protocol.split == "validation"
+    assert hle.protocol.prompt == "no-tools"
 
 
 def test_a_card_gives_an_evaluation_for_each_data_set_and_leaves_out_what_is_no_number() -> None:
-    docvqa, speech = all_of(HARNESS, tree_of({"README.md": CARD}))
-    assert {score.metric: (score.value, score.most) for score in docvqa.scores} == {  # type: ignore[union-attr]
+    docvqa, speech = evaluations(HARNESS, tree_of({"README.md": CARD}))
+    assert {score.metric: (score.value, score.most) for score in docvqa.scores} == {
         "anls": (0.81, None),
         "accuracy": (73.2, 100.0),
     }
-    assert docvqa.notes == (  # type: ignore[union-attr]
+    assert docvqa.notes == (
         "source: Open VLM Leaderboard https://example.org",
         "anls: the card does not say the scale",
         "accuracy: the hub says that it was verified",
     )
-    assert (docvqa.protocol.task, docvqa.protocol.data) == ("default", "abc")  # type: ignore[union-attr]
-    (wer,) = speech.scores  # type: ignore[union-attr]
+    assert (docvqa.protocol.task, docvqa.protocol.data) == ("default", "abc")
+    (wer,) = speech.scores
     assert (wer.value, wer.most, wer.higher_is_better) == (12.5, None, False)
-    assert speech.protocol.shots == "5"  # type: ignore[union-attr]
-    assert "note is 'very good', no number, and was left out" in speech.notes  # type: ignore[union-attr]
+    assert speech.protocol.shots == "5"
+    assert "note is 'very good', no number, and was left out" in speech.notes
 
 
 def test_claims_of_two_sources_are_kept_apart() -> None:
     other = CARD.replace("Open VLM Leaderboard", "our own run")
-    first, second = (all_of(HARNESS, tree_of({"README.md": card}))[0] for card in (CARD, other))
-    assert group_of(first.protocol.known) != group_of(second.protocol.known)  # type: ignore[union-attr]
+    first, second = (evaluations(HARNESS, tree_of({"README.md": card}))[0] for card in (CARD, other))
+    assert group_of(first.protocol.known) != group_of(second.protocol.known)
 
 
 def test_a_share_or_percentage_of_at_most_one_has_no_known_scale() -> None:

@@ -46,8 +46,13 @@ def test_what_is_too_long_or_too_large_is_refused_before_anything_is_claimed(wro
     one = replace(evaluation("m", [1.0, 0.0]), **wrong)
     assert why in (problem_of(one) or "")
     asked: list[str] = []
+
+    def write(verb: str, _: Any) -> dict[str, Any]:
+        asked.append(verb)
+        return {}
+
     with pytest.raises(BadInput, match=r"allowed|has no name"):
-        keep(one, Names(Fleet()).named("m"), lambda verb, _: asked.append(verb) or {}, "me")  # type: ignore[func-returns-value]
+        keep(one, Names(Fleet()).named("m"), write, "me")
     assert asked == []
 
 

@@ -9,7 +9,7 @@ from monitor.harnesses import HARNESSES
 from monitor.harnesses.plain import COLUMNS, HARNESS
 from monitor.harnesses.plain_items import COLUMNS as ITEM_COLUMNS
 from monitor.harnesses.plain_scores import COLUMNS as SCORE_COLUMNS
-from tests.harnesses.made import all_of, headline, only, tree_of
+from tests.harnesses.made import all_of, evaluations, headline, only, tree_of
 
 SCORES = """benchmark,checkpoint,metric,value,scale,category,n,stderr,step,date,harness,judge,remark
 shapes,step-100,acc,40.5,percent,,200,3.5,100,2026-11-20T10:00:00+01:00,ours,gpt-4o,first
@@ -27,19 +27,19 @@ circles?";3;2;a.png
 
 
 def test_scores_are_taken_with_scale_n_error_step_time_and_protocol() -> None:
-    first, second = all_of(HARNESS, tree_of({"scores.csv": SCORES}))
-    assert (first.benchmark, first.model, first.step) == ("shapes", "step-100", 100)  # type: ignore[union-attr]
-    assert first.at == datetime(2026, 11, 20, 9, tzinfo=UTC)  # type: ignore[union-attr]
-    assert first.protocol.known == {"harness": "ours", "judge": "gpt-4o"}  # type: ignore[union-attr]
-    assert [(s.value, s.most, s.category, s.n, s.stderr, s.headline) for s in first.scores] == [  # type: ignore[union-attr]
+    first, second = evaluations(HARNESS, tree_of({"scores.csv": SCORES}))
+    assert (first.benchmark, first.model, first.step) == ("shapes", "step-100", 100)
+    assert first.at == datetime(2026, 11, 20, 9, tzinfo=UTC)
+    assert first.protocol.known == {"harness": "ours", "judge": "gpt-4o"}
+    assert [(s.value, s.most, s.category, s.n, s.stderr, s.headline) for s in first.scores] == [
         (40.5, 100.0, "", 200, 3.5, True),
         (38.0, 100.0, "colour", 100, None, False),
     ]
-    assert [(s.metric, s.value, s.most) for s in second.scores] == [  # type: ignore[union-attr]
+    assert [(s.metric, s.value, s.most) for s in second.scores] == [
         ("acc", 0.61, 1.0),
         ("loss", 2.5, None),
     ]
-    assert second.notes == (  # type: ignore[union-attr]
+    assert second.notes == (
         "columns that are not known were left out: remark",
         "the date has no zone and was taken as UTC",
     )
@@ -52,12 +52,12 @@ def test_a_score_without_a_scale_is_kept_as_it_is_and_that_is_said() -> None:
 
 
 def test_items_give_their_mean_and_have_the_same_hash_for_two_models() -> None:
-    first, second = all_of(HARNESS, tree_of({"items.csv": ITEMS}))
-    assert (headline(first).value, headline(first).most, headline(first).n) == (0.625, 1.0, 2)  # type: ignore[arg-type]
-    assert first.items[0].question == "How many\ncircles?"  # type: ignore[union-attr]
-    assert first.items[0].item_hash == second.items[0].item_hash  # type: ignore[union-attr]
-    assert first.items[0].item_hash != first.items[1].item_hash  # type: ignore[union-attr]
-    assert {item.group for item in first.items} == {"a.png"}  # type: ignore[union-attr]
+    first, second = evaluations(HARNESS, tree_of({"items.csv": ITEMS}))
+    assert (headline(first).value, headline(first).most, headline(first).n) == (0.625, 1.0, 2)
+    assert first.items[0].question == "How many\ncircles?"
+    assert first.items[0].item_hash == second.items[0].item_hash
+    assert first.items[0].item_hash != first.items[1].item_hash
+    assert {item.group for item in first.items} == {"a.png"}
 
 
 def test_items_may_have_several_metrics_a_scale_and_a_direction() -> None:
@@ -153,8 +153,8 @@ def test_a_table_of_anything_else_is_not_taken() -> None:
 
 def test_a_model_with_steps_is_a_checkpoint_for_each_step() -> None:
     text = "benchmark,model,step,metric,value,scale\nx,m,100,acc,40,%\nx,m,200,acc,50,%\n"
-    found = all_of(HARNESS, tree_of({"a.csv": text}))
-    assert [(one.model, one.step) for one in found] == [  # type: ignore[union-attr]
+    found = evaluations(HARNESS, tree_of({"a.csv": text}))
+    assert [(one.model, one.step) for one in found] == [
         ("m-step-100", 100),
         ("m-step-200", 200),
     ]
@@ -169,8 +169,8 @@ def test_a_checkpoint_of_two_steps_is_refused() -> None:
 def test_the_examples_of_the_manual_are_read() -> None:
     manual = (Path(__file__).parent.parent.parent / "docs" / "benchmarks-import.md").read_text()
     examples = re.findall(r"```csv\n(.*?)```", manual, re.DOTALL)
-    found = [one for text in examples for one in all_of(HARNESS, tree_of({"a.csv": text}))]
-    assert [(one.model, headline(one).value) for one in found] == [  # type: ignore[union-attr, arg-type]
+    found = [one for text in examples for one in evaluations(HARNESS, tree_of({"a.csv": text}))]
+    assert [(one.model, headline(one).value) for one in found] == [
         ("shapes-600", 61.5),
         ("shapes-900", 58.0),
         ("shapes-600", 0.5),

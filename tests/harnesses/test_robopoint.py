@@ -5,7 +5,7 @@ import pytest
 from monitor.errors import BadInput
 from monitor.harnesses.robopoint import HARNESS
 from monitor.harnesses.robopoint_points import Unreadable, marks_in
-from tests.harnesses.made import all_of, grey, headline, only, tree_of
+from tests.harnesses.made import all_of, evaluations, grey, headline, only, tree_of
 
 TASK = "Find free space. Your answer should be formatted as a list of tuples."
 # White on the right half, and a grey stripe: 640 x 480, as the images of the data set.
@@ -80,10 +80,10 @@ def test_items_of_one_image_are_a_group_and_know_question_and_category() -> None
 
 def test_two_models_have_the_same_items_and_another_mask_makes_another_item() -> None:
     other = [answer(index, "[(0.1, 0.1)]", model_id="gpt-4o") for index in range(len(ANSWERS))]
-    first, second = all_of(HARNESS, tree_of(files(**{"output/gpt-4o.jsonl": other})))[::-1]
-    assert [item.item_hash for item in first.items] == [item.item_hash for item in second.items]  # type: ignore[union-attr]
+    first, second = evaluations(HARNESS, tree_of(files(**{"output/gpt-4o.jsonl": other})))[::-1]
+    assert [item.item_hash for item in first.items] == [item.item_hash for item in second.items]
     third = only(HARNESS, tree_of(files(**{"where2place/masks/00.jpg": grey([[0, 255]])})))
-    assert third.items[0].item_hash != first.items[0].item_hash  # type: ignore[union-attr]
+    assert third.items[0].item_hash != first.items[0].item_hash
 
 
 def test_without_masks_there_is_no_accuracy_but_what_the_answers_show() -> None:
