@@ -17,7 +17,7 @@ from monitor.harnesses.lighteval_protocol import NAME, Run, Task, config_of, pro
 from monitor.harnesses.lm_scales import is_better_higher, scale_of, told_by_items
 from monitor.harnesses.records import Found, Harness, Refused
 from monitor.harnesses.sheets import read_json
-from monitor.harnesses.strict import ROUNDING, mean_differs, source_hash
+from monitor.harnesses.strict import odd_scores, source_hash
 from monitor.harnesses.tree import Tree
 from monitor.harnesses.values import mapping, moment, number, text
 
@@ -150,13 +150,7 @@ def _notes(run: Run, task: Task, scores: tuple[Score, ...], items: tuple[ItemRes
         yield "an average over its subtasks, each counted alike; the items are in theirs"
     elif not items:
         yield "the files have no items"
-    for score in scores:
-        said = mean_differs(score, items, ROUNDING * (score.most or max(1.0, abs(score.value))))
-        if said:
-            yield said
-    unscaled = [score.metric for score in scores if score.most is None and score.higher_is_better]
-    if unscaled:
-        yield f"the scale of {', '.join(unscaled)} is not known; it is shown as it is"
+    yield from odd_scores(scores, items)
 
 
 HARNESS = Harness(NAME, "lighteval: results/{model}/results_….json with details/…/details_{task}_….parquet", find)

@@ -17,7 +17,7 @@ from monitor.harnesses.lm_items import items_of, named_doubles
 from monitor.harnesses.lm_scales import is_better_higher, scale_of, told_by_items
 from monitor.harnesses.records import Refused
 from monitor.harnesses.sheets import read_jsonl
-from monitor.harnesses.strict import ROUNDING, mean_differs, source_hash
+from monitor.harnesses.strict import odd_scores, source_hash
 from monitor.harnesses.tree import Tree
 from monitor.harnesses.values import mapping, number, text
 
@@ -193,10 +193,4 @@ def _notes(
         yield "the files have no items"
     if doubles:
         yield f"{doubles} samples stand twice in the file, only the first of each was taken"
-    for score in scores:
-        said = mean_differs(score, items, ROUNDING * (score.most or max(1.0, abs(score.value))))
-        if said:
-            yield said
-    unscaled = [score.metric for score in scores if score.most is None and score.higher_is_better]
-    if unscaled:
-        yield f"the scale of {', '.join(unscaled)} is not known; it is shown as it is"
+    yield from odd_scores(scores, items)

@@ -6,6 +6,7 @@ The importers of vlm-evaluation, RoboPoint, DepictQA, model cards and plain tabl
 import codecs
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,3 +199,14 @@ def mean_differs(score: Score, items: tuple[ItemResult, ...], rounding: float) -
     if abs(mean - score.value) <= rounding * (1 + 1e-6) + 1e-9:
         return None
     return f"{score.metric}: the mean of the items is {mean:.6g}, the file says {score.value:.6g}"
+
+
+def odd_scores(scores: tuple[Score, ...], items: tuple[ItemResult, ...]) -> Iterator[str]:
+    """What to note of scores of the lm-eval family: those that are no mean of their items, and unknown scales."""
+    for score in scores:
+        said = mean_differs(score, items, ROUNDING * (score.most or max(1.0, abs(score.value))))
+        if said:
+            yield said
+    unscaled = [score.metric for score in scores if score.most is None and score.higher_is_better]
+    if unscaled:
+        yield f"the scale of {', '.join(unscaled)} is not known; it is shown as it is"
