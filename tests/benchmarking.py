@@ -16,6 +16,27 @@ from monitor.harnesses.naming import Names
 from monitor.harnesses.writing import keep
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SMALL = """
+[models.small]
+
+[checkpoints.small-100]
+model = "small"
+step = 100
+
+[checkpoints.small-200]
+model = "small"
+step = 200
+
+[checkpoints.small-300]
+model = "small"
+step = 300
+
+[benchmarks.maths]
+weight = 3
+margin = 0.05
+"""
+"""A model with three checkpoints, and a benchmark of more weight than others."""
+
 PROTOCOL = Protocol("some-harness", version="1.0", decoding="greedy")
 
 

@@ -12,27 +12,8 @@ import scipy.stats
 from monitor.benchmarks.evaluation import Score
 from monitor.benchmarks.protocol import Protocol
 from monitor.errors import BadInput, NotFound
-from tests.benchmarking import NOON, PROTOCOL, Place, bare, evaluation, place, results
+from tests.benchmarking import NOON, PROTOCOL, SMALL, Place, bare, evaluation, place, results
 
-FLEET = """
-[models.small]
-
-[checkpoints.small-100]
-model = "small"
-step = 100
-
-[checkpoints.small-200]
-model = "small"
-step = 200
-
-[checkpoints.small-300]
-model = "small"
-step = 300
-
-[benchmarks.maths]
-weight = 3
-margin = 0.05
-"""
 HARD = np.arange(200)
 """How hard each of 200 items is: a checkpoint passes those below what it can."""
 
@@ -44,7 +25,7 @@ def passes(able: int, slips: int = 0) -> list[float]:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path, FLEET) as made:
+    with place(tmp_path, SMALL) as made:
         yield made
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlparse
 
 import httpx
 import pytest
@@ -89,6 +90,11 @@ def select_range(page: Page, chart: Locator, start: float, end: float) -> None:
     page.mouse.move(box["x"] + box["width"] * (start + end) / 2, middle, steps=5)
     page.mouse.move(box["x"] + box["width"] * end, middle, steps=5)
     page.mouse.up()
+
+
+def address(page: Page) -> dict[str, str]:
+    """What the address of a page asks for."""
+    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
 
 
 def open_row(page: Page, row: int) -> None:

@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterator
-from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.serving import serve_pages
-from tests.test_browser import CHROMIUM, OVERFLOW, browser, open_row, settle, visit  # noqa: F401  fixtures
+from tests.test_browser import (  # noqa: F401  fixtures
+    CHROMIUM,
+    OVERFLOW,
+    address,
+    browser,
+    open_row,
+    settle,
+    visit,
+)
 from tests.test_page_benchmarks import Made, made  # noqa: F401  a fixture
 
 pytestmark = [
@@ -28,10 +35,6 @@ PARTS = (
 def pages(made: Made) -> Iterator[str]:  # noqa: F811
     with serve_pages(made.url) as host:
         yield f"http://{host}"
-
-
-def address(page: Page) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
 
 
 def test_from_the_best_checkpoint_to_an_item_that_flipped_and_back(

@@ -1,13 +1,12 @@
 """The Canaries page in a real browser: from the overview to one cell of the matrix, and back."""
 
 from collections.abc import Callable, Iterator
-from urllib.parse import parse_qs, urlparse
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.serving import serve_pages
-from tests.test_browser import CHROMIUM, OVERFLOW, browser, settle, visit  # noqa: F401  fixtures
+from tests.test_browser import CHROMIUM, OVERFLOW, address, browser, settle, visit  # noqa: F401  fixtures
 from tests.test_page_canaries import Made, made  # noqa: F401  a fixture
 
 pytestmark = [
@@ -22,10 +21,6 @@ IN_FIRST_ROW = 52
 def pages(made: Made) -> Iterator[str]:  # noqa: F811
     with serve_pages(made.url) as host:
         yield f"http://{host}"
-
-
-def address(page: Page) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlparse(page.url).query).items()}
 
 
 def test_an_alarm_leads_from_the_overview_to_the_answer_in_one_cell(

@@ -20,25 +20,10 @@ from monitor.ui import access
 from monitor.ui.benchmarks import comparing, comparison, evaluations, opened, overview, sentences, uploading
 from monitor.ui.benchmarks.place import Place as At
 from monitor.ui.pages import BENCHMARKS
-from tests.benchmarking import PROTOCOL, Place, bare, evaluation, place, results
+from tests.benchmarking import PROTOCOL, SMALL, Place, bare, evaluation, place, results
 from tests.conftest import free_port, running_api
 from tests.test_pages import See, see, texts, titles  # noqa: F401  `see` is a fixture
 
-FLEET = """
-[models.small]
-[checkpoints.small-100]
-model = "small"
-step = 100
-[checkpoints.small-200]
-model = "small"
-step = 200
-[checkpoints.small-300]
-model = "small"
-step = 300
-[benchmarks.maths]
-weight = 3
-margin = 0.05
-"""
 N = 80
 TAGS = ["hard" if n * 37 % N >= 60 else "easy" for n in range(N)]
 CSV = b"benchmark,checkpoint,metric,value,scale\nuploaded,small-100,acc,40,percent\nuploaded,small-200,acc,55,percent\n"
@@ -90,7 +75,7 @@ def write(here: Place) -> None:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp("benchmarks")
-    with place(folder, FLEET) as here:
+    with place(folder, SMALL) as here:
         write(here)
     port = free_port()
     with running_api(folder / "data", port):
