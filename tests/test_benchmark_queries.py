@@ -12,6 +12,7 @@ import scipy.stats
 from monitor.benchmarks.evaluation import Score
 from monitor.benchmarks.protocol import Protocol
 from monitor.errors import BadInput, NotFound
+from monitor.stats.intervals import wilson
 from tests.benchmarking import NOON, PROTOCOL, SMALL, Place, bare, evaluation, place, results
 
 HARD = np.arange(200)
@@ -115,6 +116,13 @@ def test_overall_weighs_the_benchmarks_as_the_fleet_file_says_and_names_what_it_
     assert [text.split(":")[0] for text in overall["left_out"]] == ["alone", "odd"]
     assert overall["best"] == "small-200"  # 3 x 0.1 behind in maths, 0.5 ahead in charts
     assert overall["best_mean"] == pytest.approx((3 * 0.5 + 0.8) / 4)
+    ends = [wilson(100, 200), wilson(160, 200)]
+    reach = np.hypot(0.75 * (0.5 - ends[0].low), 0.25 * (0.8 - ends[1].low))
+    assert overall["best_low"] == pytest.approx(overall["best_mean"] - reach)
+    rows = by(here.query("benchmark_best"), "benchmark")
+    scales = {name: row["in_shares"] for name, row in rows.items()}
+    assert scales == {"": True, "charts": True, "maths": True, "odd": False}
+    assert (rows["maths"]["best_low"], rows["maths"]["best_high"]) == pytest.approx(tuple(wilson(120, 200)))
     assert overall["n_items"] == 400
 
 

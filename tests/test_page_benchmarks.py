@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,10 +171,10 @@ def test_what_does_not_count_overall_is_named_with_its_reason(page: Page) -> Non
 def test_the_table_shows_best_ties_protocols_and_failures_as_such(page: Page) -> None:
     table = lines(page(), "Every benchmark", "Open")
     assert (table["maths"]["Best"], table["maths"]["Ties with it"]) == ("small-200", "")
-    assert table["maths"]["Last one"] == "-32.5 points, shown"
+    assert re.fullmatch(r"-32\.5 points \(-\d\d\.\d to -\d\d\.\d\), shown", str(table["maths"]["Last one"]))
     assert table["maths"]["Protocols"] == "2, not comparable"
     assert table["reading"]["Ties with it"] == "small-300, small-100"
-    assert table["reading"]["Last one"].endswith("points, not shown")
+    assert re.fullmatch(r".+ points \(-.+ to \+.+\), not shown", str(table["reading"]["Last one"]))
     assert (table["video"]["Best"], list(table["video"]["Evaluations"])) == ("no figures", ["1 failed"])
     assert list(table["server-only"]["Evaluations"]) == ["1 skipped"]
     assert table["lossy"]["Best"] == "only one checkpoint"
@@ -483,7 +484,7 @@ def test_a_refused_file_is_told_by_its_name_with_the_reason() -> None:
 
 def behind(**more: Any) -> dict[str, Any]:
     row: dict[str, Any] = {"last_is_best": False, "last": "small-300", "last_step": 300, "last_mean": 0.6}
-    row |= {"n_items": 200, "tied": [], "weights": []}
+    row |= {"n_items": 200, "tied": [], "weights": [], "in_shares": True, "best_low": 0.68, "best_high": 0.81}
     known = {"last_difference": -0.1, "last_low": -0.2, "last_high": -0.02, "last_shown": True}
     return row | known | more
 
@@ -498,6 +499,25 @@ def test_a_last_one_that_is_not_shown_to_be_worse_is_not_called_worse() -> None:
     assert "none has a training step" in sentences.last(behind(last=None, last_is_best=None))
 
 
+def test_each_score_has_its_interval_and_none_without_a_scale_is_a_percentage() -> None:
+    best = {"best": "small-200", "best_step": 200, "best_mean": 0.75, "chance_of_best": 0.99, "n_checkpoints": 2}
+    assert "It scores 75.0 % (95 % interval 68.0 to 81.0 %) on 200 items." in sentences.best(behind(**best))
+    loss = {
+        "best_mean": 2.25,
+        "best_low": 2.1,
+        "best_high": 2.4,
+        "last_difference": 0.5,
+        "last_low": 0.3,
+        "last_high": 0.7,
+    }
+    told = behind(**(best | loss), in_shares=False)
+    assert "It scores 2.25 (95 % interval 2.1 to 2.4) on 200 items." in sentences.best(told)
+    assert "scores 0.5 more than the best one (95 % interval of the difference +0.3 to +0.7, n 200)" in sentences.last(
+        told
+    )
+    assert "It scores 75.0 % on 200 items." in sentences.best(behind(**best, best_low=None, best_high=None))
+
+
 def test_what_is_left_out_is_told_by_reason() -> None:
     overall = {"benchmark": "", "left_out": ["a: not in maths", "b: not in maths", "ppl: its weight is 0"]}
     single = {"benchmark": "maths", "left_out": ["a: version: 1.0 or 1.1"]}
@@ -509,7 +529,9 @@ def test_what_is_left_out_is_told_by_reason() -> None:
 
 def test_figures_of_too_few_items_say_so_instead_of_a_probability() -> None:
     row = behind(best="small-200", best_step=200, best_mean=0.75, chance_of_best=None, n_checkpoints=2)
-    assert sentences.best(row).endswith("It scores 75.0 % on 200 items. That is too little to say how sure it is.")
+    assert sentences.best(row).endswith(
+        "It scores 75.0 % (95 % interval 68.0 to 81.0 %) on 200 items. That is too little to say how sure it is."
+    )
     likely = row | {"chance_of_best": 0.97}
     assert sentences.best(likely).startswith("**small\\-200 is the best**, with a probability of 97 %")
     assert sentences.best(likely | {"tied": ["small-100"]}).startswith("**Which one is best is open.**")

@@ -69,6 +69,21 @@ def number(value: Any, most: Any = None) -> str:
     return f"{one:,.{places}f}"
 
 
+def within(low: Any, high: Any, most: Any = 1.0, n: Any = None) -> str:
+    """What stands behind a score in a sentence: its interval and n, as far as they are known.
+
+    >>> within(0.874, 0.958, n=300), within(8.1, 9.2, None), within(None, None)
+    (' (95 % interval 87.4 to 95.8 %, n 300)', ' (95 % interval 8.1 to 9.2)', '')
+    """
+    told = []
+    if words.known(low) and words.known(high):
+        ends = [share_or_number(end, most) for end in (low, high)]
+        told.append(f"95 % interval {ends[0].removesuffix(' %')} to {ends[1]}")
+    if words.known(n):
+        told.append(f"n {words.count(int(n))}")
+    return f" ({', '.join(told)})" if told else ""
+
+
 def share_or_number(value: Any, most: Any) -> str:
     """A score for a sentence: as a percentage where its scale is known."""
     return percent(float(value) / float(most)) if words.known(value) and words.known(most) else number(value)

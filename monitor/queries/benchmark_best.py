@@ -19,7 +19,8 @@ from monitor.queries.kept import Kept
 from monitor.queries.registry import Ask, query
 from monitor.records import Benchmark
 from monitor.stats.best import Table, chance_of_best_overall, overall_difference
-from monitor.stats.intervals import CONFIDENCE, Interval, standard_score
+from monitor.stats.difference import mover_sum
+from monitor.stats.intervals import CONFIDENCE, UNKNOWN, Interval, standard_score
 
 Scope = Literal["model", "all"]
 
@@ -34,9 +35,12 @@ BEST = pa.schema(
     [
         *((name, pa.string()) for name in ("model", "benchmark", "metric", "group", "best", "last")),
         *((name, pa.int64()) for name in ("n_items", "n_checkpoints", "best_step", "last_step")),
-        *((name, pa.float64()) for name in ("best_mean", "chance_of_best", "last_mean", "chance_of_last")),
+        *(
+            (name, pa.float64())
+            for name in ("best_mean", "best_low", "best_high", "chance_of_best", "last_mean", "chance_of_last")
+        ),
         *((name, pa.float64()) for name in ("last_difference", "last_low", "last_high")),
-        *((name, pa.bool_()) for name in ("last_is_best", "last_shown")),
+        *((name, pa.bool_()) for name in ("last_is_best", "last_shown", "in_shares")),
         *((name, TEXTS) for name in ("tied", "weights", "left_out")),
     ]
 )
@@ -52,7 +56,9 @@ def benchmark_best(ask: Ask, *, by: Scope = "model", model: ModelId = "", ignore
     last checkpoint is the one with the highest step, whether it could be ranked or not (`last_mean` is then null):
     `last_difference` is what it scores more than the best on the same items, with its own interval at 95 %, and
     `last_shown` whether that is shown among all pairs of checkpoints: by the ranking, overall by Bonferroni.
-    Chances are null where a benchmark has fewer than 10 groups of items.
+    Chances are null where a benchmark has fewer than 10 groups of items. `best_low` and `best_high` are the interval of
+    the best one's own score at 95 %, null where it was asked more items than these. Figures are shares of what can be
+    had where `in_shares`, else in the unit of the files.
     """
     found = ranked(figures(ask, model=model, ignore=ignore))
     rows = []
@@ -100,6 +106,8 @@ def _row(name: str, board: Board, found: Sequence[Figure], ignore: Sequence[str]
         "best": one.checkpoint,
         "best_step": one.step,
         "best_mean": board.mean_of(best),
+        **dict(zip(("best_low", "best_high"), map(finite, _own(board, one)), strict=True)),
+        "in_shares": one.most is not None,
         "chance_of_best": finite(best.chance_of_best),
         "tied": [
             board.found[each.candidate].checkpoint
@@ -128,6 +136,13 @@ def _row(name: str, board: Board, found: Sequence[Figure], ignore: Sequence[str]
         "last_high": finite(behind.high),
         "last_shown": not place.tied_with_best,
     }
+
+
+def _own(board: Board, one: Figure) -> Interval:
+    """The interval of a score on the scale of its items, where these are all that it was asked."""
+    if one.low is None or one.high is None or one.n_items != board.items.n:
+        return UNKNOWN
+    return Interval(one.low / (one.most or 1.0), one.high / (one.most or 1.0))
 
 
 def _off_board(board: Board, found: Sequence[Figure], ignore: Sequence[str]) -> list[str]:
@@ -185,13 +200,20 @@ def _weighed(
     best, last = int(np.argmax(means)), _last_of(found)
     if last and last.checkpoint in common and math.isclose(means[common.index(last.checkpoint)], means[best]):
         best = common.index(last.checkpoint)
+    ours = [next(one for one in board.found if one.checkpoint == common[best]) for board in chosen.values()]
+    own = [_own(board, one) for board, one in zip(chosen.values(), ours, strict=True)]
+    each = [float(np.asarray(table.values)[:, best].mean()) for table in tables]
+    sure = mover_sum(parts, each, own)
     row: dict[str, Any] = {
         "benchmark": "",
+        "in_shares": True,
         "n_items": sum(board.items.n for board in chosen.values()),
         "n_checkpoints": len(common),
         "best": common[best],
         "best_step": _step(found, common[best]),
         "best_mean": float(means[best]),
+        "best_low": finite(sure.low),
+        "best_high": finite(sure.high),
         "chance_of_best": finite(float(chances[best])),
         "weights": [f"{name}: {weights[name]:g}" for name in chosen],
     }

@@ -4,6 +4,7 @@ All differences are first minus second: for b - a, which `verdict` expects, pass
 """
 
 import math
+from collections.abc import Sequence
 
 from scipy import special
 
@@ -30,6 +31,24 @@ def mover_difference(est1: float, low1: float, high1: float, est2: float, low2: 
         difference - math.hypot(est1 - low1, high2 - est2),
         difference + math.hypot(high1 - est1, est2 - low2),
     )
+
+
+def mover_sum(
+    weights: Sequence[float], estimates: Sequence[float], intervals: Sequence[tuple[float, float]]
+) -> Interval:
+    """Interval of a sum of independent estimates with weights of at least 0, from their intervals of one confidence.
+
+    An unknown end of any of them makes both ends unknown. Source: as of `mover_difference`.
+
+    >>> [round(end, 3) for end in mover_sum([0.5, 0.5], [0.9, 0.8], [(0.85, 0.93), (0.76, 0.83)])]
+    [0.818, 0.871]
+    """
+    below = [w * (estimate - low) for w, estimate, (low, _) in zip(weights, estimates, intervals, strict=True)]
+    above = [w * (high - estimate) for w, estimate, (_, high) in zip(weights, estimates, intervals, strict=True)]
+    if any(map(math.isnan, (*below, *above))):
+        return UNKNOWN
+    total = math.fsum(w * estimate for w, estimate in zip(weights, estimates, strict=True))
+    return Interval(total - math.hypot(*below), total + math.hypot(*above))
 
 
 def mean_interval(mean: float, sd: float, n: int, confidence: float = CONFIDENCE) -> Interval:

@@ -108,7 +108,8 @@ def _badge(row: Row) -> None:
 
 def _bars(model: str, rows: Sequence[Row]) -> None:
     """The last one against the best of each benchmark; of one benchmark the sentence has said it."""
-    behind = sorted((row for row in rows if words.known(row["last_difference"])), key=lambda r: r["last_difference"])
+    known = (row for row in rows if words.known(row["last_difference"]) and row["in_shares"])
+    behind = sorted(known, key=lambda row: row["last_difference"])
     if len(rows) < 2 or not behind:
         return
     effects = [
@@ -206,7 +207,7 @@ def _table(known: pd.DataFrame, best_of_all: Sequence[Row], by_model: Sequence[R
             "Probability": st.column_config.TextColumn(help="That the checkpoint is the best of those compared"),
             "Ties with it": st.column_config.TextColumn(help="Not shown to be worse than the best", width=130),
             "Last one": st.column_config.TextColumn(
-                width=150, help="The last checkpoint of the same model against the best"
+                width=250, help="The last checkpoint of the same model against the best, with the 95 % interval"
             ),
             "Items": st.column_config.NumberColumn(help="Most items of one evaluation", format="localized"),
             "Protocols": st.column_config.TextColumn(
@@ -245,8 +246,12 @@ def _last_of(benchmark: str, found: Mapping[str, Row], by_model: Sequence[Row]) 
         return ""
     if row["last_is_best"]:
         return "is the best"
-    told = f"{bw.points(row['last_difference'])} points" if words.known(row["last_difference"]) else "not the best"
-    return f"{told}, {'shown' if sentences.shown(row) else 'not shown'}"
+    if not words.known(row["last_difference"]):
+        return "not the best"
+    scaled = bool(row["in_shares"])
+    told = f"{bw.points(row['last_difference'], scaled)}{' points' if scaled else ''}"
+    span = bw.span(row["last_low"], row["last_high"], scaled)
+    return f"{told} ({span}), {'shown' if sentences.shown(row) else 'not shown'}"
 
 
 def _protocols(n: int) -> str:

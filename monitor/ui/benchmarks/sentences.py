@@ -21,7 +21,7 @@ MOST_NAMES = 4
 def best(row: Row) -> str:
     """Who is best of one row of `benchmark_best`, with its probability and what it rests on."""
     name, chance = text.plain(bw.named(row["best"], row["best_step"])), row["chance_of_best"]
-    scores = f"It scores {bw.percent(row['best_mean'])} {_where(row)}."
+    scores = f"It scores {_figure(row, 'best_mean')}{_interval(row)} {_where(row)}."
     others = row["n_checkpoints"] - 1
     against = f"against {bw.counted(int(others), 'other checkpoint')}"
     if not words.known(chance):
@@ -32,6 +32,15 @@ def best(row: Row) -> str:
         f"**Which one is best is open.** {name} stands first, but that it is the best has a probability of only "
         f"{bw.chance(chance)} {against}. {scores}"
     )
+
+
+def _figure(row: Row, name: str) -> str:
+    """A mean: as a percentage where its scale is known."""
+    return bw.percent(row[name]) if row["in_shares"] else bw.number(row[name])
+
+
+def _interval(row: Row) -> str:
+    return bw.within(row["best_low"], row["best_high"], 1.0 if row["in_shares"] else None)
 
 
 def sure(row: Row) -> bool:
@@ -64,14 +73,13 @@ def last(row: Row) -> str:
     if not words.known(row["last_mean"]):
         return f"**Whether it is better than the last one is not known.** {name} could not be ranked with the others."
     if not words.known(row["last_difference"]):
-        gap = float(row["best_mean"]) - float(row["last_mean"])
         return (
-            f"**The best is not the last.** {name} scores {bw.percent(row['last_mean'])}, {abs(gap) * 100:.1f} points "
-            f"{'less' if gap >= 0 else 'more'}. That it is the best has a probability of "
-            f"{bw.chance(row['chance_of_last'])}."
+            f"**The best is not the last.** {name} scores {_figure(row, 'last_mean')}. That it is the best has a "
+            f"probability of {bw.chance(row['chance_of_last'])}."
         )
-    said = f"{name}, the last one, {_less(float(row['last_difference']))}"
-    evidence = f"(95 % interval of the difference {bw.span(row['last_low'], row['last_high'])}, n {_n(row)})"
+    said = f"{name}, the last one, {_less(row)}"
+    span = bw.span(row["last_low"], row["last_high"], row["in_shares"])
+    evidence = f"(95 % interval of the difference {span}, n {_n(row)})"
     if shown(row):
         return f"**The best is not the last.** {said} {evidence}. That is shown."
     alone = _apart(row)
@@ -92,11 +100,14 @@ def _apart(row: Row) -> bool:
     return words.known(low) and words.known(high) and not float(low) <= 0 <= float(high)
 
 
-def _less(difference: float) -> str:
+def _less(row: Row) -> str:
     """Of the last one against the best."""
+    difference = float(row["last_difference"])
+    word = "less" if difference < 0 else "more"
+    if not row["in_shares"]:
+        return f"scores {bw.number(abs(difference))} {word} than the best one"
     if abs(difference) < 0.0005:
         return "scores as much as the best one"
-    word = "less" if difference < 0 else "more"
     return f"scores {abs(difference) * 100:.1f} points {word} than the best one"
 
 
@@ -123,7 +134,7 @@ def first_of(rows: Sequence[Row]) -> str:
     """The top of a ranking of one benchmark, its ties as ties."""
     top = rows[0]
     name = text.plain(bw.named(top["checkpoint"], top["step"]))
-    of = bw.share_or_number(top["value"], top["most"])
+    of = bw.share_or_number(top["value"], top["most"]) + bw.within(top["low"], top["high"], top["most"], top["n"])
     if len(rows) == 1:
         return f"{name} is the only checkpoint here: {of}. There is nothing to rank."
     tied = [text.plain(bw.named(row["checkpoint"], row["step"])) for row in rows[1:] if row["tied_with_best"]]
@@ -152,8 +163,9 @@ def _last_of(rows: Sequence[Row]) -> str:
     name = text.plain(bw.named(one["checkpoint"], one["step"]))
     place = bw.rank(one["rank_low"], one["rank_high"])
     return (
-        f" **The best is not the last**: {name} scores {bw.share_or_number(one['value'], one['most'])} and is shown to "
-        f"be worse (place {place} of {len(rows)})."
+        f" **The best is not the last**: {name} scores {bw.share_or_number(one['value'], one['most'])}"
+        f"{bw.within(one['low'], one['high'], one['most'], one['n'])} and is shown to be worse (place {place} of "
+        f"{len(rows)})."
     )
 
 
