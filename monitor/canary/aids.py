@@ -4,7 +4,6 @@ Both stand in the fleet file with the version that is expected to answer; anothe
 that the check says nothing then. Called by the checks `judge` and `similarity`.
 """
 
-import asyncio
 import hashlib
 import json
 import math
@@ -12,23 +11,17 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeGuard
-
-import httpx
 
 from monitor.chat import Generation, Message, Reply
 from monitor.config import load_settings
-from monitor.errors import TargetTimeout
 from monitor.records import Endpoint
 from monitor.runtimes import openai
-from monitor.runtimes.calls import Calls, key_of
-from monitor.runtimes.failures import Failure, Place, broken, failure_in, read_failure
+from monitor.runtimes.calls import Calls
+from monitor.runtimes.embeddings import ask_embeddings, place_of, vectors_of
+from monitor.runtimes.failures import Place
 
-EMBEDDINGS = "/embeddings"
 DEADLINE_S = 60.0
 JUDGING = Generation(max_tokens=1024, deadline_s=DEADLINE_S)
-MAX_EMBEDDING_BYTES = 8 * 1024 * 1024
-MAX_DIMENSIONS = 65_536
 LONGEST_WORDS = 160
 """Characters of what a judge said that stand in the reason of a check."""
 
@@ -83,10 +76,14 @@ async def ask_judge(aids: Aids, conversation: Sequence[tuple[str, str]], answer:
 async def similarity(aids: Aids, first: str, second: str) -> float:
     """The cosine between the embeddings of two texts, in [-1, 1]. Raises Unhelpful and the kinds of TargetError."""
     place = _place("embedding model", "embedding", aids.embed)
+    body = {"model": place.model, "input": [first, second], "encoding_format": "float"}
     async with _connections(aids) as calls:
-        found = await _embedded(place, [first, second], calls)
+        found = await ask_embeddings(place, body, calls, deadline_s=DEADLINE_S)
     _check_version("embedding model", aids.embed, found.get("model"))
-    return _cosine(*_vectors(found))
+    vectors = vectors_of(found, 2)
+    if vectors is None:
+        raise Unhelpful("the embedding model did not answer with two lists of numbers of one length")
+    return _cosine(*vectors)
 
 
 @asynccontextmanager
@@ -101,10 +98,7 @@ async def _connections(aids: Aids) -> AsyncIterator[Calls]:
 def _place(name: str, section: str, endpoint: Endpoint | None) -> Place:
     if endpoint is None:
         raise Unhelpful(f"no {name} is configured: add [{section}] with url and model to the fleet file")
-    url = httpx.URL(endpoint.url)
-    path = url.path.rstrip("/").removesuffix(openai.CHAT).removesuffix(EMBEDDINGS)
-    name = f"the {name}"
-    return Place(name, url.copy_with(path=path), key_of(name, endpoint.key_env), endpoint.model)
+    return place_of(f"the {name}", endpoint)
 
 
 def _check_version(name: str, endpoint: Endpoint | None, served: object) -> None:
@@ -123,62 +117,6 @@ def _verdict(text: str) -> Verdict:
         said = said if len(said) <= LONGEST_WORDS else f"...{said[3 - LONGEST_WORDS :]}"
         raise Unhelpful(f"the judge gave no verdict: it ended with {said!r} and not with Verdict: yes or Verdict: no")
     return Verdict(found[1].lower() == "yes", " ".join(" ".join(lines[:-1]).split())[-LONGEST_WORDS:])
-
-
-async def _embedded(place: Place, texts: Sequence[str], calls: Calls) -> dict[str, Any]:
-    """The body with which the server answers. Raises the kinds of TargetError."""
-    body = {"model": place.model, "input": list(texts), "encoding_format": "float"}
-    try:
-        async with (
-            asyncio.timeout(DEADLINE_S),
-            calls.http.stream("POST", place.at(EMBEDDINGS), json=body, headers=place.headers) as response,
-        ):
-            if not response.is_success:
-                raise await read_failure(response)
-            return await _body(response)
-    except TimeoutError:
-        raise TargetTimeout(f"{place.name} ({place.shown}) has not answered within {DEADLINE_S:g} s") from None
-    except httpx.HTTPError as error:
-        raise broken(place, error, "before it had answered") from None
-    except Failure as failure:
-        found = failure.error(place)
-    raise found  # out here, so that words which may hold the key do not hang on the error
-
-
-async def _body(response: httpx.Response) -> dict[str, Any]:
-    content = b""
-    async for part in response.aiter_bytes():
-        content += part
-        if len(content) > MAX_EMBEDDING_BYTES:
-            raise Failure(f"more than {MAX_EMBEDDING_BYTES} bytes")
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        raise Failure("a body that is not JSON") from None
-    if not isinstance(found, dict):
-        raise Failure("a body that is no JSON object")
-    if found.get("error"):
-        raise failure_in(found) or Failure("an error without words")
-    return found
-
-
-def _vectors(found: dict[str, Any]) -> tuple[list[float], list[float]]:
-    """The two embeddings in the order of their index."""
-    rows = found.get("data")
-    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    by_index = {row.get("index", place): row.get("embedding") for place, row in enumerate(rows)}
-    first, second = by_index.get(0), by_index.get(1)
-    if not (_is_vector(first) and _is_vector(second) and len(first) == len(second)):
-        raise Unhelpful("the embedding model did not answer with two lists of numbers of one length")
-    return first, second
-
-
-def _is_vector(found: Any) -> TypeGuard[list[float]]:
-    return (
-        isinstance(found, list)
-        and 0 < len(found) <= MAX_DIMENSIONS
-        and all(isinstance(number, int | float) and math.isfinite(number) for number in found)
-    )
 
 
 def _cosine(first: Sequence[float], second: Sequence[float]) -> float:

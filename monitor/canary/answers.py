@@ -1,7 +1,6 @@
 """What a check sees and says: the answer of an item, the outcome of a check, and the text that variants differ by."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,15 +39,6 @@ class Case:
     turns: Sequence[Turn]
     answer: Answer
     aids: Aids
-
-
-def normalised(text: str) -> str:
-    """The text in one form of Unicode (NFKC), with single blanks and none around it; variants are told apart by it.
-
-    >>> normalised("  Two\\u00a0\\n circles ")
-    'Two circles'
-    """
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip()
 
 
 def shown(text: str) -> str:

@@ -13,8 +13,9 @@ import msgspec
 
 from monitor.canary import checks_aided, checks_text, checks_values
 from monitor.canary.aids import PROMPT_HASH, Aids
-from monitor.canary.answers import Answer, Case, Outcome, normalised
+from monitor.canary.answers import Answer, Case, Outcome
 from monitor.canary.checks_text import Params
+from monitor.canary.reading import normalised
 from monitor.probe.bodies import Turn
 
 __all__ = ["CHECKS", "Answer", "Check", "CheckKind", "Outcome", "check_answer", "normalised"]

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import msgspec
 import re2
 
-from monitor.canary.answers import Case, Outcome, normalised, shown
+from monitor.canary.answers import Case, Outcome, shown
+from monitor.canary.reading import normalised
 from monitor.canary.refusals import refusal_in
 from monitor.stats.similarity import chrf, rouge_l, words
 

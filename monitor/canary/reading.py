@@ -6,9 +6,8 @@ What is written in two ways that contradict each other is not read at all: a che
 import json
 import math
 import re
+import unicodedata
 from typing import Any
-
-from monitor.canary.answers import normalised
 
 _MINUS = r"(?:(?<![\w)\].])[-+])?"
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
@@ -40,6 +39,15 @@ _BESIDE = r" ?(?:,|/|;|&|\bor\b|\band\b) ?"
 _BEFORE, _AFTER = re.compile(rf"\b[A-Z]{_BESIDE}$"), re.compile(rf"{_BESIDE}[A-Z]\b")
 
 _FENCE = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+
+
+def normalised(text: str) -> str:
+    """The text in one form of Unicode (NFKC), with single blanks and none around it; variants are told apart by it.
+
+    >>> normalised("  Two\\u00a0\\n circles ")
+    'Two circles'
+    """
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip()
 
 
 def numbers(text: str) -> list[float]:

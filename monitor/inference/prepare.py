@@ -36,10 +36,10 @@ def prepare(loaded: Loaded, messages: Sequence[Message], settings: Generation, l
     """Turn a chat into the input of a model. Raises BadInput that says what cannot be used, and what could be."""
     started = time.perf_counter()
     _check_settings(settings)
-    images = _check_messages(loaded, messages, limits)
-    pictures = [_picture(number, image, limits) for number, image in enumerate(images, 1)]
+    images = check_messages(loaded, messages, limits)
+    pictures = [picture_of(number, image, limits) for number, image in enumerate(images, 1)]
     prompt = _prompt(loaded, messages)
-    ids, pixels = _tensors(loaded, prompt, pictures)
+    ids, pixels = tensors_of(loaded, prompt, pictures)
     if len(ids) >= loaded.context:
         within = f" with {len(images)} images" if images else ""
         raise BadInput(
@@ -65,7 +65,7 @@ def _check_settings(settings: Generation) -> None:
             raise BadInput(f"{name} is {value!r}; allowed: {allowed}")
 
 
-def _check_messages(loaded: Loaded, messages: Sequence[Message], limits: ImageLimits) -> list[Image]:
+def check_messages(loaded: Loaded, messages: Sequence[Message], limits: ImageLimits) -> list[Image]:
     """The images of all messages in their order. Raises BadInput for what the checkpoint cannot be asked."""
     if not any(part for message in messages for part in message.parts):
         raise BadInput("the messages hold neither text nor image; give at least one")
@@ -86,7 +86,8 @@ def _check_messages(loaded: Loaded, messages: Sequence[Message], limits: ImageLi
     return images
 
 
-def _picture(number: int, image: Image, limits: ImageLimits) -> Picture:
+def picture_of(number: int, image: Image, limits: ImageLimits) -> Picture:
+    """An image of a request, decoded; what is wrong with it names its number."""
     try:
         return read_picture(image.data, limits)
     except BadInput as error:
@@ -111,7 +112,7 @@ def _parts(message: Message) -> list[dict[str, Any]]:
     return [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in message.parts]
 
 
-def _tensors(
+def tensors_of(
     loaded: Loaded, prompt: str, pictures: Sequence[Picture]
 ) -> tuple[tuple[int, ...], dict[str, torch.Tensor]]:
     """Tokens of the prompt, and the pixels as the model takes them."""

@@ -1,4 +1,4 @@
-"""The `worker` process: chat completions, batches, health and metrics over HTTP. It never touches the store."""
+"""The `worker` process: chats, batches, embeddings, health and metrics over HTTP. It never touches the store."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from starlette.routing import Route
 import monitor
 from monitor.config import Settings
 from monitor.errors import WatchpointError
-from monitor.inference import completions, many
+from monitor.inference import completions, embeddings, many
 from monitor.inference.answers import error_body, error_headers, error_status, log_failure
 from monitor.inference.refused import BadParameter
 from monitor.inference.slot import Slot
@@ -49,6 +49,7 @@ def create_app(settings: Settings, fleet: Fleet) -> Starlette:
         routes=[
             Route("/v1/chat/completions", completions.answer, methods=["POST"]),
             Route("/v1/batch", many.answer, methods=["POST"]),
+            Route("/v1/embeddings", embeddings.answer, methods=["POST"]),
             Route("/v1/models", _models, methods=["GET"]),
             Route("/v1/models/{id:path}", _model, methods=["GET"]),
             Route("/health", _health, methods=["GET"]),

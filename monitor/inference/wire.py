@@ -90,35 +90,40 @@ def decode_json(body: bytes, what: str = "the body") -> Any:
 
 def read_request(given: Any, max_image_bytes: int) -> Asked:
     """A decoded request as `Asked`."""
-    values = _check(given)
-    for name in ("model", "messages"):
-        if name not in values:
-            raise BadParameter(name, f"is missing: {_BY_NAME[name].allowed}", "missing_parameter")
-    messages = tuple(
-        _message(f"messages[{index}]", one, max_image_bytes) for index, one in enumerate(values["messages"])
-    )
+    values = check_parameters(given, PARAMETERS, ("model", "messages"))
+    messages = read_messages(values["messages"], max_image_bytes)
     stream = values.get("stream", False)
     return Asked(values["model"], messages, _settings(values), stream, _include_usage(values, stream))
 
 
-def parameters_table() -> str:
+def read_messages(given: Sequence[Mapping[str, Any]], max_image_bytes: int) -> tuple[Message, ...]:
+    """The messages of a request."""
+    return tuple(_message(f"messages[{index}]", one, max_image_bytes) for index, one in enumerate(given))
+
+
+def parameters_table(parameters: Sequence[Parameter] = PARAMETERS) -> str:
     """The parameters as the Markdown table of docs/worker.md."""
-    rows = [f"| `{parameter.name}` | {parameter.allowed} |" for parameter in PARAMETERS]
+    rows = [f"| `{parameter.name}` | {parameter.allowed} |" for parameter in parameters]
     return "\n".join(["| parameter | allowed |", "| --- | --- |", *rows])
 
 
-def _check(given: Any) -> dict[str, Any]:
-    """The parameters that were given, each of its type; null counts as not given."""
+def check_parameters(given: Any, parameters: Sequence[Parameter], needed: Sequence[str]) -> dict[str, Any]:
+    """The parameters that were given, each of its type; null counts as not given. Raises BadParameter."""
+    by_name = {parameter.name: parameter for parameter in parameters}
     if not isinstance(given, dict):
         raise BadParameter("", f"the request is {_shown(given)}: must be a JSON object", "invalid_type")
-    if unknown := [name for name in given if name not in _BY_NAME]:
+    if unknown := [name for name in given if name not in by_name]:
         others = f" (nor is {', nor is '.join(unknown[1:4])})" if len(unknown) > 1 else ""
         raise BadParameter(
             unknown[0],
-            f"is not a parameter of this worker{others}: leave it out; allowed are {', '.join(_BY_NAME)}",
+            f"is not a parameter of this worker{others}: leave it out; allowed are {', '.join(by_name)}",
             "unknown_parameter",
         )
-    return {name: _convert(_BY_NAME[name], value) for name, value in given.items() if value is not None}
+    values = {name: _convert(by_name[name], value) for name, value in given.items() if value is not None}
+    for name in needed:
+        if name not in values:
+            raise BadParameter(name, f"is missing: {by_name[name].allowed}", "missing_parameter")
+    return values
 
 
 def _convert(parameter: Parameter, value: Any) -> Any:

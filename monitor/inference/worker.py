@@ -77,10 +77,13 @@ class Worker:
         self.draining = False
         self.started_at = int(time.time())
         self.preparing = 0
+        self.embedding = asyncio.Lock()  # one request for embeddings is computed at a time
+        self.embedding_waits = 0
         self._loop = asyncio.get_running_loop()
         self._draining: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(preparing_threads(memory.cores()), "preparing")
         self.metrics.watch("preparing", lambda: self.preparing, "Requests that wait for a thread, or are in one")
+        self.metrics.watch("embedding", lambda: self.embedding_waits, "Requests for embeddings")
         self.metrics.watch("body_bytes", lambda: self.room.taken, "Bytes of bodies in memory")
 
     async def in_thread(self, work: Callable[..., Result], *values: Any) -> Result:
