@@ -29,6 +29,8 @@ BENCHES = (
     Bench("canary_queries", "bench.canary_queries", "what the Canaries page asks, with 90 days of hourly replays"),
     Bench("benchmark_stats", "bench.benchmark_stats", "coverage, false claims and power of comparisons, by simulation"),
     Bench("benchmark_queries", "bench.benchmark_queries", "what the Benchmarks page asks, up to 100,000 items"),
+    Bench("drift_stats", "bench.drift_stats", "false calls, power, intervals and slices of drift, by simulation"),
+    Bench("drift", "bench.drift", "two data sets compared, beside Evidently; and 3M rows of 1,000 columns"),
     Bench("ingest", "bench.ingest", "acknowledged events/s, latency and loader rate by batch size"),
     Bench("crash", "bench.crash", "kill -9 under load: lost and duplicated events"),
     Bench("dashboard", "bench.dashboard", "every query over 24 h at 1, 10 and 100 million predictions"),

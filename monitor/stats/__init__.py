@@ -20,6 +20,7 @@ burn_reason  the sentence that says why
 band         the reference band, and where a value lies
 evidence     replays before and after a moment: e-values against "nothing has changed"
 ebh          which of many e-values to act on
+bh           which of many p-values to act on
 similarity   how alike two texts are
 worddiff     which words of two answers are the same
 points       points and boxes that an answer names, and how sure the model was of each
