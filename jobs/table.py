@@ -5,6 +5,8 @@ from dataclasses import replace
 from jobs.benchmark import benchmark_job, evaluated
 from jobs.canary import canary_job
 from jobs.demo import demo_job
+from jobs.drift import drift_job
+from jobs.evidently import evidently_job
 from jobs.retention import RETENTION
 from jobs.running import Job
 from monitor.config import Settings
@@ -19,6 +21,8 @@ def jobs_of(settings: Settings, fleet: Fleet) -> dict[str, Job]:
         for job in (
             RETENTION,
             demo_job(settings),
+            drift_job(fleet),
+            evidently_job(settings),
             *(canary_job(settings, fleet, canary) for canary in fleet.canaries.values()),
             *(benchmark_job(settings, fleet, one) for one in evaluated(fleet).values()),
         )

@@ -11,8 +11,10 @@ import orjson
 import typer
 from rich.console import Console
 
+from monitor.cli_drift import drift_files, drift_reference
 from monitor.config import Settings, load_settings, widen_websocket_headers
 from monitor.errors import BadInput, WatchpointError
+from monitor.evidently.commands import drift_report, drift_test
 from monitor.fleet import describe_fleet, load_fleet
 from monitor.logs import progress_bar, set_up_logs
 
@@ -249,6 +251,10 @@ def forget_benchmark(
     print(f"forgotten: {run}")
 
 
+cli.command("drift-reference")(drift_reference)
+cli.command("drift-files")(drift_files)
+
+
 @cli.command()
 def query(
     name: Annotated[str, typer.Argument(help="which question; leave it out to see all")] = "",
@@ -285,6 +291,10 @@ def query(
         output.write_bytes(body)
     else:
         sys.stdout.buffer.write(body)
+
+
+cli.command("drift-report")(drift_report)
+cli.command("drift-test")(drift_test)
 
 
 @cli.command()

@@ -29,11 +29,17 @@ class OpenDoor(Protocol):
     def keep(self, image: bytes) -> None:
         """Keep an image file for the requests that name its SHA-256."""
 
+    def see(self, sha256: str) -> bytes | None:
+        """An image file that is kept, None where it is not."""
+
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Do a maintenance verb: retention or backup."""
 
     def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """The rows of a registered query."""
+
+    def table(self, name: str, **params: Any) -> pa.Table:
+        """The answer of a registered query as it is: for many rows."""
 
     def write(self, verb: str, body: Any) -> dict[str, Any]:
         """Write what a job found: one of `monitor.store.results.VERBS`."""
@@ -77,15 +83,28 @@ class _Http:
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._post(f"/api/v1/maintenance/{job}", msgspec.json.encode(body), "application/json", None)
 
-    def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
+    def see(self, sha256: str) -> bytes | None:
         try:
-            response = self._http.get(f"/api/v1/queries/{name}", params=params, headers={"Accept": ARROW})
+            return self._get(f"/api/v1/media/{sha256}", {})
+        except NotFound:
+            return None
+
+    def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        return list(self.table(name, **params).to_pylist())
+
+    def table(self, name: str, **params: Any) -> pa.Table:
+        with pa.ipc.open_stream(self._get(f"/api/v1/queries/{name}", params)) as stream:
+            return stream.read_all()
+
+    def _get(self, path: str, params: dict[str, Any]) -> bytes:
+        given = {key: value for key, value in params.items() if value is not None}
+        try:
+            response = self._http.get(path, params=given, headers={"Accept": ARROW})
         except httpx.HTTPError as error:
             raise StoreError(f"{self._http.base_url}: {error or type(error).__name__}") from None
         if not response.is_success:
             raise _as_error(response)
-        with pa.ipc.open_stream(response.content) as stream:
-            return list(stream.read_all().to_pylist())
+        return response.content
 
     def write(self, verb: str, body: Any) -> dict[str, Any]:
         return self._post(f"/api/v1/results/{verb}", msgspec.json.encode(body), "application/json", None)
@@ -113,15 +132,24 @@ class _Local:
     def keep(self, image: bytes) -> None:
         self._owner.media.keep(image)
 
+    def see(self, sha256: str) -> bytes | None:
+        try:
+            return self._owner.media.read(sha256)[1]
+        except NotFound:
+            return None
+
     def maintain(self, job: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if job == "retention":
             return {"job": job, "left_the_store": self._owner.expire(self._owner.clock())}
         return {"job": job, **self._owner.back_up(Path(body["target"]))}
 
     def query(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        return list(self.table(name, **params).to_pylist())
+
+    def table(self, name: str, **params: Any) -> pa.Table:
         owner = self._owner
         with owner.cursor() as con:
-            return list(ask(name, params, Ask(con, owner.fleet, owner.clock(), owner.figures)).to_pylist())
+            return ask(name, params, Ask(con, owner.fleet, owner.clock(), owner.figures))
 
     def write(self, verb: str, body: Any) -> dict[str, Any]:
         return write(self._owner, verb, msgspec.json.encode(body))

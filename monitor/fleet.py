@@ -20,6 +20,7 @@ from monitor.records import (
     Canary,
     Checkpoint,
     Deployment,
+    Drift,
     Endpoint,
     Fleet,
     Model,
@@ -163,6 +164,12 @@ ENDPOINT = (
     Key("key_env", str, "the NAME of an environment variable in capitals, such as JUDGE_KEY", VARIABLE, hidden=True),
     Key("version", str, "what the server has to call the model in its answers", NAME),
 )
+DRIFT = (
+    _choice("numbers", ("ks", "psi", "js", "wasserstein")),
+    _choice("categories", ("tv", "psi", "js", "chi2")),
+    Key("threshold", float, "more than 0: from which effect on a feature counts as moved", _within(1e-6, 10)),
+    Key("fdr", float, "a share between 0 and 0.5, such as 0.01", _within(1e-6, 0.5)),
+)
 SECTIONS = {
     "models": MODEL,
     "checkpoints": CHECKPOINT,
@@ -176,6 +183,7 @@ ROOT = (
     *(Key(name, dict, f"[{name}.ID]") for name in SECTIONS),
     Key("redaction", dict, keys=REDACTION),
     *(Key(name, dict, keys=ENDPOINT) for name in ENDPOINTS),
+    Key("drift", dict, keys=DRIFT),
 )
 
 
@@ -325,6 +333,7 @@ def _build(values: Mapping[str, Any], path: str) -> Fleet:
         {id_: _benchmark(id_, keys) for id_, keys in values["benchmarks"].items()},
         {id_: _schedule(keys) if keys.get("enabled", True) else None for id_, keys in values["jobs"].items()},
         **{name: Endpoint(**values[name]) if name in values else None for name in ENDPOINTS},
+        drift=Drift(**values.get("drift", {})),
         path=path,
     )
 

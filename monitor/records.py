@@ -144,6 +144,16 @@ class Benchmark:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """What calls a drift: the methods for numbers and categories, from which effect on, and how many false calls."""
+
+    numbers: str = "ks"
+    categories: str = "tv"
+    threshold: float | None = None  # none: that of the method
+    fdr: float = 0.01  # expected share of false calls among all calls
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An OpenAI-compatible server that helps to check answers: a judge, or embeddings."""
 
@@ -166,4 +176,5 @@ class Fleet:
     jobs: dict[str, Schedule | None] = field(default_factory=dict)  # None: switched off
     judge: Endpoint | None = None
     embedding: Endpoint | None = None
+    drift: Drift = field(default_factory=Drift)
     path: str | None = None

@@ -61,6 +61,22 @@ PARAMS: dict[str, dict[str, str]] = {
     "canary_runs": {},
     "canary_signals": {},
     "canary_learned": {"canary": "general", "deployment": "vision-prod", "checkpoint": "step-600"},
+    "drift": {},
+    "drift_backlog": {},
+    "drift_deployments": {},
+    "drift_due": {"deployment": "chat", "grain": "day"},
+    "drift_heat": DAY | {"deployment": "chat"},
+    "drift_images": DAY | {"deployment": "chat"},
+    "drift_profiles": DAY | {"deployment": "chat", "reference": "none"},
+    "drift_ranking": {"deployment": "chat"},
+    "drift_references": {},
+    "drift_rows": DAY | {"deployment": "chat"},
+    "drift_windows": DAY | {"deployment": "chat"},
+    "drift_reports": {},
+    "drift_thresholds": {},
+    "drift_trial": {"deployment": "chat", "threshold": "0.1"},
+    "drift_wishes": {},
+    "drift_words": {"reference": "none"},
     "benchmarks": {},
     "benchmark_runs": {},
     "benchmark_scores": {},
@@ -82,6 +98,8 @@ OF_ONE = (
         "benchmark_comparison",
         "benchmark_flips",
     }
+    | {"drift_reference", "drift_feature", "drift_feature_history", "drift_examples", "drift_quality", "drift_slices"}
+    | {"drift_report_rows", "drift_report_sides"}
     | {f"canary_{name}" for name in ("matrix", "item", "trend", "evidence", "noise", "comparison", "parted")}
 )
 """Queries about one thing that has to be there."""

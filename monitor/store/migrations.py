@@ -171,6 +171,99 @@ MIGRATIONS = (
         );
         """,
     ),
+    Migration(
+        5,
+        "drift",
+        """
+        create table features (
+            source varchar not null, deployment varchar not null, ts timestamp not null, event_id varchar not null,
+            prompt_chars double, prompt_words double, prompt_letters_share double, prompt_upper_share double,
+            prompt_digit_share double, prompt_punctuation_share double, prompt_nonascii_share double,
+            prompt_repetition double, prompt_oov_share double, prompt_script varchar, prompt_language varchar,
+            prompt_type varchar, answer_chars double, answer_words double, answer_digit_share double,
+            answer_nonascii_share double, answer_repetition double, answer_points double, answer_boxes double,
+            confidence double, tokens_in double, tokens_out double, answer_script varchar, answer_language varchar,
+            answer_format varchar, answer_choice varchar, answer_refusal varchar, finish_reason varchar,
+            outcome varchar, images double, image_width double, image_height double, image_aspect double,
+            image_brightness double, image_contrast double, image_sharpness double, image_colourfulness double,
+            image_saturation double, image_blank varchar, prompt_vector float[], image_vector float[],
+            agreement double, carried_num map(varchar, double), carried_str map(varchar, varchar), image varchar,
+            wrong boolean, disliked boolean
+        );
+        create table image_features (
+            sha256 varchar primary key, problem varchar, width double, height double, aspect double,
+            brightness double, contrast double, sharpness double, colourfulness double, saturation double,
+            blank boolean, hash varchar, described_at timestamp not null
+        );
+        create table drift_references (
+            id varchar primary key, source varchar not null, deployment varchar not null, version integer not null,
+            kind varchar not null, name varchar not null, other varchar, starts timestamp, ends timestamp,
+            days integer, automatic boolean not null, by_whom varchar not null, reason varchar not null,
+            n_learned bigint not null, vocabulary varchar[] not null, made_at timestamp not null, ended_at timestamp
+        );
+        create table reference_features (
+            reference varchar not null, feature varchar not null, edges double[], n bigint, missing bigint,
+            low double, high double, spread double, counts bigint[], sums double[], points double[],
+            point_counts bigint[], names varchar[], other bigint, primary key (reference, feature)
+        );
+        create table drift_cells (
+            reference varchar not null, source varchar not null, deployment varchar not null, hour timestamp not null,
+            n bigint not null, version integer not null, built_at timestamp not null
+        );
+        create table feature_profiles (
+            reference varchar not null, source varchar not null, deployment varchar not null, hour timestamp not null,
+            feature varchar not null, n bigint not null, missing bigint not null, low double, high double,
+            spread double, counts bigint[], sums double[], points double[], point_counts bigint[], names varchar[],
+            other bigint
+        );
+        create table drift_windows (
+            reference varchar not null, source varchar not null, deployment varchar not null, grain_s integer not null,
+            bucket timestamp not null, n bigint not null, n_reference bigint not null, verdict varchar not null,
+            n_moved integer not null, n_features integer not null, quality json not null, judged_at timestamp not null
+        );
+        create table drift_results (
+            reference varchar not null, source varchar not null, deployment varchar not null, grain_s integer not null,
+            bucket timestamp not null, feature varchar not null, kind varchar not null, method varchar not null,
+            effect double, low double, high double, p double, q double, expected double, band double,
+            threshold double not null, n_reference bigint not null, n_window bigint not null,
+            missing_reference double, missing_window double, unseen double, state varchar not null,
+            called_by varchar[] not null, smallest double, moved_at varchar, moved_reference double,
+            moved_window double, effects map(varchar, double) not null
+        );
+        create table drift_changes (
+            source varchar not null, deployment varchar not null, grain_s integer not null, feature varchar not null,
+            bucket timestamp not null, state varchar not null, before varchar, reference varchar not null,
+            effect double, low double, high double, q double, n_window bigint not null
+        );
+        create table drift_wishes (
+            id varchar primary key, source varchar not null, deployment varchar not null, kind varchar not null,
+            name varchar not null, other varchar, starts timestamp, ends timestamp, days integer,
+            by_whom varchar not null, reason varchar not null, asked_at timestamp not null, done_at timestamp,
+            problem varchar
+        );
+        create table drift_rules (
+            deployment varchar not null, feature varchar not null, threshold double, since timestamp not null,
+            by_whom varchar not null, reason varchar not null
+        );
+        """,
+    ),
+    Migration(
+        6,
+        "reports of drift",
+        """
+        create table drift_reports (
+            id varchar primary key, source varchar not null, deployment varchar not null, preset varchar not null,
+            features varchar[] not null, starts timestamp not null, ends timestamp not null, reference varchar,
+            reference_name varchar not null, reference_deployment varchar not null,
+            reference_starts timestamp not null, reference_ends timestamp not null, sample integer not null,
+            seed bigint not null, asked_by varchar not null, state varchar not null, step varchar,
+            steps_done integer not null, steps integer not null, n_window bigint, n_reference bigint,
+            of_window bigint, of_reference bigint, problem varchar, asked_at timestamp not null, started_at timestamp,
+            ended_at timestamp, attempts integer not null, run varchar, claimed_by varchar, html_bytes bigint,
+            json_bytes bigint, summary json
+        );
+        """,
+    ),
 )
 """`error_type` in counts is '' for a success, and the id and message of the last request are kept for errors; unknown
 models, checkpoints and environments are ''.
@@ -186,4 +279,13 @@ check could not be evaluated) or error. Results outlive the raw predictions that
 `benchmark_runs` are evaluations of a checkpoint on a benchmark: running, done, failed, skipped (by their harness) or
 interrupted; only those that are done have figures. `most` is what a perfect checkpoint gets, null where that is not
 known; `low` and `high` have the unit of `value`; `by_items`: the items of the evaluation have this score as their mean.
-`scores` of a result maps metrics to what the item counts towards value / most."""
+`scores` of a result maps metrics to what the item counts towards value / most.
+
+`features` has one row per described prediction; `wrong` and `disliked` are what people said of its answer, null where
+nobody did. A cell is an hour of a deployment that was described and profiled under a reference; `counts` and `sums` of
+a profile have one value for each bin between the `edges` of the reference, `points` are its distinct values where
+they are few. `drift_windows` are hours and days that were judged; changes are derived from results, and replaced with
+them. A threshold that is null in `drift_rules` is the default again.
+
+A report has the state waiting, running, done or failed; the files of one that is done lie in data/reports. One that is
+running and whose run of the job does not beat is taken up again."""

@@ -24,7 +24,7 @@ from monitor.ingest.normalise import EventIds, Normaliser
 from monitor.ingest.redact import Redactor, build_redactor
 from monitor.ingest.spool import Spool, read_trailers
 from monitor.records import Fleet
-from monitor.store import archive, backup, probes
+from monitor.store import archive, backup, drift, probes, reports
 from monitor.store.database import FILE, Connection, naive, open_database, transaction
 from monitor.store.folder import lock_folder, read_salt
 from monitor.store.media import MediaStore
@@ -189,6 +189,8 @@ class StoreOwner:
             self._writer.roll_all()
             moved = archive.expire_raw(con, files, cutoff, now, keep_files=keep_files)
             self._forget_lost_days(con)
+            drift.forget_features(con, naive(cutoff))
+            reports.forget_reports(con, naive(cutoff))
             if not keep_files:
                 probes.forget_runs(con, naive(cutoff))
             archive.expire_rollups(con, now, settings.rollup_days, settings.idempotency_hours)
@@ -204,7 +206,7 @@ class StoreOwner:
         """A consistent copy of everything into an empty folder, while running; returns what was copied."""
         self.spool.seal().result()
         facts = self.run(lambda con: backup.copy_store(con, self.settings.data, target)).result()
-        backup.copy_media(self.settings.data, target)  # loading goes on meanwhile: these files never change
+        backup.copy_beside(self.settings.data, target)  # loading goes on meanwhile: these files never change
         return backup.write_manifest(target, facts, self.clock())
 
     # -- details

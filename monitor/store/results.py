@@ -11,7 +11,7 @@ import msgspec
 
 from monitor.errors import BadInput, NotFound
 from monitor.ingest.redact import Redactor
-from monitor.store import benchmarks, canaries, jobs
+from monitor.store import benchmarks, canaries, drift, jobs, reports
 from monitor.store.database import Connection
 from monitor.store.owner import StoreOwner
 
@@ -45,6 +45,21 @@ VERBS = {
         Verb("benchmark-results", benchmarks.Results, benchmarks.add_results),
         Verb("benchmark-end", benchmarks.EndRun, benchmarks.end_run),
         Verb("benchmark-forget", benchmarks.Forget, benchmarks.forget),
+        Verb("drift-features", drift.Described, drift.describe),
+        Verb("drift-cell", drift.Cell, drift.end_cell),
+        Verb("drift-images", drift.Images, drift.know_images),
+        Verb("drift-reference", drift.NewReference, drift.refer),
+        Verb("drift-want", drift.Wish, drift.want),
+        Verb("drift-granted", drift.Granted, drift.grant),
+        Verb("drift-complete", drift.Complete, drift.complete),
+        Verb("drift-judgement", drift.Judgement, drift.judge),
+        Verb("drift-changes", drift.Changes, drift.derive_changes),
+        Verb("drift-threshold", drift.Threshold, drift.set_threshold),
+        Verb("drift-report-ask", reports.AskFor, reports.ask_for),
+        Verb("drift-report-take", reports.Take, reports.take),
+        Verb("drift-report-step", reports.Step, reports.step),
+        Verb("drift-report-end", reports.Done, reports.end),
+        Verb("drift-report-fail", reports.Failed, reports.fail),
     )
 }
 
