@@ -21,6 +21,9 @@ VISION_KINDS = {
     "any": 0.04,
     "images": 0.02,
 }
+CLIENTS = {"web": 0.55, "mobile": 0.35, "batch": 0.1}
+"""Who asks, with their shares of the requests of every deployment."""
+
 TEXT_KINDS = {"caption": 0.30, "extract": 0.25, "classify": 0.15, "summary": 0.30}
 
 

@@ -1,6 +1,7 @@
 """Columns of requests as events for the door: times, texts, users, features, feedback, cost."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ RATED = 0.03
 """Share of answers with feedback; an upset user rates more often than a happy one."""
 MISRATED = 0.1
 GOOD, BAD = ("thanks, that is right", None, None, None), ("wrong", "this is not what the image shows", None)
-CLIENTS, CLIENT_SHARES = ("web", "mobile", "batch"), (0.55, 0.35, 0.1)
 CROWD = 2.2
 """How unevenly users ask: 0 is evenly; with more, few users ask most."""
 
@@ -103,19 +103,26 @@ def _about(requests: Requests, rng: np.random.Generator) -> dict[str, list[Any]]
     """Named features of the request, and where it ran."""
     n, profile = requests.seconds.size, requests.profile
     kinds = [requests.pool.kinds[pick] for pick in requests.picks.tolist()]
-    clients = rng.choice(CLIENTS, n, p=CLIENT_SHARES).tolist()
-    asked = SETTINGS[profile.model]
-    settings = {"max_tokens": asked.max_tokens, "temperature": asked.temperature, "top_p": asked.top_p}
-    hosts = [{"replica": f"{profile.id}-{number}", "settings": settings} for number in range(profile.replicas)]
-    rows = zip(_answers(requests), kinds, clients, strict=True)
+    rows = zip(_answers(requests), kinds, requests.clients.tolist(), strict=True)
+    hosts = rng.integers(0, profile.replicas, n).tolist()
     return {
         "features": [
             {"kind": kind, "client": client, "prompt_letters": len(answer.input_text)}
             | ({"images": len(answer.media), "brightness": answer.brightness} if answer.media else {})
             for answer, kind, client in rows
         ],
-        "attrs": [hosts[number] for number in rng.integers(0, profile.replicas, n).tolist()],
+        "attrs": [
+            {"replica": f"{profile.id}-{number}", "settings": _settings(profile.model, answer.max_tokens)}
+            for number, answer in zip(hosts, _answers(requests), strict=True)
+        ],
     }
+
+
+@cache
+def _settings(model: str, max_tokens: int | None) -> dict[str, Any]:
+    asked = SETTINGS[model]
+    limit = asked.max_tokens if max_tokens is None else max_tokens
+    return {"max_tokens": limit, "temperature": asked.temperature, "top_p": asked.top_p}
 
 
 def _answers(requests: Requests) -> list[Answer]:

@@ -10,29 +10,31 @@ from monitor.demo.answers import Answers
 from monitor.demo.deployments import PROFILES
 from monitor.demo.events import Event, text, to_events
 from monitor.demo.incidents import anchor
-from monitor.demo.recorded import recorded_answers
+from monitor.demo.recorded import recorded_answers, recorded_shift
 from monitor.demo.traffic import HOUR, Story, dice, requests, tell
 from monitor.errors import BadInput
 
 BATCH = 5_000
 
 
-def generate(
-    now: datetime, *, days: int = 14, seed: int = 7, answers: Answers = recorded_answers
-) -> Iterator[list[Event]]:
-    """The events of the `days` before `now` in order of time, in batches of at most 5,000."""
+def generate(now: datetime, *, days: int = 14, seed: int = 7, answers: Answers | None = None) -> Iterator[list[Event]]:
+    """The events of the `days` before `now` in order of time, in batches of at most 5,000.
+
+    Other `answers` than the recorded ones tell the story without its shifts, to whose prompts they know no answers.
+    """
     if days < 1:
         raise BadInput(f"days is {days}: expected 1 or more")
     return stretch(now, now - timedelta(days=days), now, seed=seed, answers=answers)
 
 
 def stretch(
-    now: datetime, start: datetime, end: datetime, *, seed: int = 7, answers: Answers = recorded_answers
+    now: datetime, start: datetime, end: datetime, *, seed: int = 7, answers: Answers | None = None
 ) -> Iterator[list[Event]]:
     """Events from `start` up to and without `end` of the story told at `now`; `end` may lie after that `now`."""
     if seed < 0:
         raise BadInput(f"seed is {seed}: expected 0 or more")
-    return _batches(tell(now, seed, answers), start.astimezone(UTC), end.astimezone(UTC))
+    story = tell(now, seed, answers or recorded_answers, None if answers else recorded_shift)
+    return _batches(story, start.astimezone(UTC), end.astimezone(UTC))
 
 
 def _batches(story: Story, start: datetime, end: datetime) -> Iterator[list[Event]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from monitor.demo.shifts import Shift, shifts
 from monitor.errors import BadInput
 
 SWITCHED_TO = "shapes-vlm-step-00900"
@@ -50,6 +51,7 @@ class Truth:
     days: int
     seed: int
     incidents: tuple[Incident, ...]
+    shifts: tuple[Shift, ...] = ()  # none in a demo that was loaded before there were any
 
 
 def anchor(now: datetime) -> datetime:
@@ -136,7 +138,9 @@ def _burst(start: datetime) -> Incident:
 
 def write_truth(path: Path, now: datetime, days: int = 14, seed: int = 7) -> Truth:
     """Write the truth about a demo as JSON (to a temporary file first), and return it."""
-    truth = Truth(now.astimezone(UTC), days, seed, incidents(now, days))
+    since = now - timedelta(days=days)
+    told = tuple(shift for shift in shifts(anchor(now)) if shift.end > since)
+    truth = Truth(now.astimezone(UTC), days, seed, incidents(now, days), told)
     unfinished = path.with_name(f"{path.name}.part")
     unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(truth)) + b"\n")
     unfinished.replace(path)

@@ -10,8 +10,10 @@ import orjson
 from monitor.config import Settings
 from monitor.demo.asked import all_scenes
 from monitor.demo.generator import generate
-from monitor.demo.incidents import read_truth, write_truth
+from monitor.demo.incidents import Incident, read_truth, write_truth
 from monitor.demo.render import png
+from monitor.demo.shifted import all_files
+from monitor.demo.shifts import Shift
 from monitor.demo.suites import write_benchmarks
 from monitor.doors import open_door
 
@@ -35,12 +37,14 @@ def load_demo(settings: Settings, now: datetime, days: int, seed: int, on_progre
     truth = read_truth(path) if again else write_truth(path, now, days, seed)
     sent = 0
     with open_door(settings) as door:
-        for image in {png(scene) for scene in all_scenes()}:
+        for image in {*map(png, all_scenes()), *all_files()}:
             door.keep(image)
         for batch in generate(truth.now, days=truth.days, seed=truth.seed):
             sent += door.send([orjson.dumps(event) for event in batch], dedupe=again)["accepted"]
             left = truth.now - datetime.fromisoformat(batch[-1]["ts"]).astimezone(UTC)
             on_progress(truth.days * 86400 - left.total_seconds())
+    planted: list[Incident | Shift] = [*truth.incidents, *truth.shifts]
+    planted.sort(key=lambda one: one.start)
     return "\n".join(
         [
             f"loaded {sent:,} demo predictions: {truth.days} days up to {truth.now:%Y-%m-%d %H:%M} UTC",
@@ -49,7 +53,7 @@ def load_demo(settings: Settings, now: datetime, days: int, seed: int, on_progre
             "planted, to be found again:",
             *(
                 f"  {one.start:%a %d %b %H:%M} to {one.end:%a %d %b %H:%M} UTC  {one.deployment}: {one.sees}"
-                for one in truth.incidents
+                for one in planted
             ),
             "see it with: make run",
         ]

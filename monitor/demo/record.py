@@ -2,12 +2,14 @@
 
 Each prompt of the sample is answered by itself, greedily, on one thread of a processor, through the same code as in the
 worker. What cannot be answered is sent as well, and how it is refused is written down. The seed is fixed: texts and
-confidences come out the same again, the measured times are those of this machine.
+confidences come out the same again, the measured times are those of this machine. With the names of planted shifts
+behind the command, only their prompts are asked, and all other files stay as they are.
 """
 
 import hashlib
 import queue
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,11 @@ from monitor.demo.failures import BROKEN_IMAGE, LONG_PROMPT
 from monitor.demo.incidents import SWITCHED_TO
 from monitor.demo.load import FLEET
 from monitor.demo.recorded import FOLDER, MIME, PromptLine, Refused, Said
-from monitor.demo.render import pixels, png
-from monitor.errors import WatchpointError
+from monitor.demo.render import png
+from monitor.demo.scenes import SIDE
+from monitor.demo.shifted import PLAIN, RECIPES, Recipe, files
+from monitor.demo.shifts import SHIFTED
+from monitor.errors import BadInput, WatchpointError
 from monitor.fleet import load_fleet
 from monitor.inference.checkpoint import Loaded, load_checkpoint
 from monitor.inference.engine import Engine, EngineOptions
@@ -37,11 +42,23 @@ from monitor.inference.prepare import prepare
 
 LIMITS = ImageLimits.of(load_settings({}))
 
+ROUNDS = 3
+"""So often the prompts of a shift are asked; the times of the middle round count, so that a busy moment does not."""
 
-def main() -> None:
-    """Write the prompts, the answers of each checkpoint, and the refusals."""
+
+def main(only: Sequence[str]) -> None:
+    """Write the prompts, the answers of each checkpoint and the refusals, and the same for each planted shift."""
+    if unknown := sorted(set(only) - set(RECIPES)):
+        raise BadInput(f"{unknown[0]} is no shift: expected some of {', '.join(RECIPES)}, or nothing for everything")
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
+    if not only:
+        record_sample()
+    for shift in only or RECIPES:
+        record_shift(shift)
+
+
+def record_sample() -> None:
     vision = [prompt for kind in VISION_KINDS for prompt in prompts(kind)]
     texts = [prompt for kind in TEXT_KINDS for prompt in prompts(kind)]
     _write("prompts.jsonl", map(prompt_line, [*vision, *texts]))
@@ -56,6 +73,20 @@ def main() -> None:
     _write("refusals.jsonl", refused)
 
 
+def record_shift(shift: str) -> None:
+    """Ask the checkpoint of the deployment that the shift is planted on."""
+    recipe, sample = RECIPES[shift], RECIPES[shift].prompts()
+    loaded = load_demo_checkpoint(next(one.checkpoint for one in PROFILES if one.id == SHIFTED[shift]))
+    _write(f"shift-{shift}-prompts.jsonl", (prompt_line(prompt, recipe) for prompt in sample))
+    with Progress() as progress:
+        rounds = [answer_all(loaded, progress.track(sample, description=shift), recipe) for _ in range(ROUNDS)]
+    _write(f"shift-{shift}-answers.jsonl", map(_middle, zip(*rounds, strict=True)))
+
+
+def _middle(said: Sequence[Said]) -> Said:
+    return sorted(said, key=lambda one: one.prefill_ms + one.decode_ms)[len(said) // 2]
+
+
 def load_demo_checkpoint(checkpoint: str) -> Loaded:
     """A checkpoint of the demo's fleet file, ready to answer on a CPU."""
     fleet = load_fleet(FLEET)
@@ -63,37 +94,40 @@ def load_demo_checkpoint(checkpoint: str) -> Loaded:
     return load_checkpoint(record, weights_folder(record, str(FLEET)), "cpu")
 
 
-def prompt_line(prompt: Prompt) -> PromptLine:
+def prompt_line(prompt: Prompt, recipe: Recipe = PLAIN) -> PromptLine:
     """A prompt as it is written down, with the hashes of its images."""
     question = prompt.question
-    files = [png(scene) for scene in question.scenes]
-    light = np.concatenate([pixels(scene) for scene in question.scenes]).mean() / 255 if files else None
+    contents = files(recipe, prompt)
+    pixels = [np.asarray(recipe.picture(scene)) for scene in question.scenes]
+    light = np.concatenate(pixels).mean() / 255 if pixels else None
     return PromptLine(
         id=prompt.id,
         kind=question.kind,
         prompt=question.prompt,
         label=question.label,
-        images=tuple(hashlib.sha256(file).hexdigest() for file in files),
-        image_bytes=len(files[0]) if files else 0,
+        images=tuple(hashlib.sha256(content).hexdigest() for content in contents),
+        image_bytes=len(contents[0]) if contents else 0,
         brightness=None if light is None else round(float(light), 4),
+        side=len(pixels[0]) if pixels else SIDE,
+        max_tokens=recipe.max_tokens,
     )
 
 
-def answer_all(loaded: Loaded, sample: Iterable[Prompt]) -> list[Said]:
+def answer_all(loaded: Loaded, sample: Iterable[Prompt], recipe: Recipe = PLAIN) -> list[Said]:
     """What a checkpoint says to each prompt, asked one at a time."""
     engine = Engine(loaded, EngineOptions(max_rows=1))
     engine.start()
     try:
         engine.warm_up()
-        return [_said(prompt, ask(engine, loaded, _message(prompt))) for prompt in sample]
+        return [_said(prompt, ask(engine, loaded, _message(prompt, recipe), recipe.max_tokens)) for prompt in sample]
     finally:
         engine.stop()
 
 
-def ask(engine: Engine, loaded: Loaded, message: Message) -> Outcome:
+def ask(engine: Engine, loaded: Loaded, message: Message, max_tokens: int | None = None) -> Outcome:
     """One answer, with the log probability of each token. Raises what the engine refuses."""
-    model = next(name for name in SETTINGS if loaded.id.startswith(name))
-    settings = replace(SETTINGS[model], top_logprobs=0)
+    usual = next(settings for model, settings in SETTINGS.items() if loaded.id.startswith(model))
+    settings = replace(usual, top_logprobs=0, max_tokens=max_tokens or usual.max_tokens)
     heard: queue.SimpleQueue[Piece | Outcome | WatchpointError] = queue.SimpleQueue()
     engine.submit(prepare(loaded, [message], settings, LIMITS), settings, heard.put)
     while isinstance(found := heard.get(timeout=60), Piece):
@@ -120,9 +154,8 @@ def _refused(loaded: Loaded, sent: str, message: Message) -> Refused:
     raise AssertionError(f"{sent}: was not refused")
 
 
-def _message(prompt: Prompt) -> Message:
-    question = prompt.question
-    return Message("user", (*(Image(png(scene), MIME) for scene in question.scenes), question.prompt))
+def _message(prompt: Prompt, recipe: Recipe) -> Message:
+    return Message("user", (*(Image(content, MIME) for content in files(recipe, prompt)), prompt.question.prompt))
 
 
 def _said(prompt: Prompt, outcome: Outcome) -> Said:
@@ -146,4 +179,4 @@ def _write(name: str, records: Iterable[Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -34,14 +34,22 @@ def _extract(rng: Rng, scenes: Scenes) -> Asked:
 
 
 def _classify(rng: Rng, scenes: Scenes) -> Asked:
-    image = scene(rng)
+    return classify(rng, scene(rng))
+
+
+def classify(rng: Rng, image: Scene) -> Asked:
+    """Whether a text about the things of the scene names few of them or many."""
     forms = ("Are there few objects or many? Answer with one word. {}", "Few or many objects? {}")
     return Asked(one_of(rng, forms).format(_sentences(rng, image)), "few" if len(image.things) <= FEW else "many")
 
 
 def _summary(rng: Rng, scenes: Scenes) -> Asked:
+    return summary(rng, PAGES)
+
+
+def summary(rng: Rng, pages_between: tuple[int, int]) -> Asked:
     """Pages of one sentence each; the answer says how many there are and what is on them."""
-    pages = [scene(rng, most=1) for _ in range(int(rng.integers(PAGES[0], PAGES[1] + 1)))]
+    pages = [scene(rng, most=1) for _ in range(int(rng.integers(pages_between[0], pages_between[1] + 1)))]
     text = "\n".join(f"Page {number}. {_sentences(rng, page)}" for number, page in enumerate(pages, 1))
     forms = ("Summarise the report.\n{}", "Give a short summary of these pages.\n{}")
     shown = ", ".join(page.things[0].name for page in pages)
