@@ -24,6 +24,7 @@ from monitor.api.media import add_media
 from monitor.api.metrics import Metrics
 from monitor.api.probes import add_probes
 from monitor.api.receive import Reading, announced, read_body
+from monitor.api.reports import add_reports
 from monitor.api.results import add_results
 from monitor.config import Settings
 from monitor.errors import BadInput, Overloaded, WatchpointError
@@ -71,6 +72,7 @@ def create_app(settings: Settings, owner: StoreOwner, limits: Limits = LIMITS) -
     add_probes(app, settings, limits, lambda: app.state.probes)
     add_results(app, settings, owner)
     add_uploads(app, settings, owner)
+    add_reports(app, settings, owner)
     _add_operations(app, owner)
     return app
 

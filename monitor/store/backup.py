@@ -1,4 +1,4 @@
-"""Backup and restore: a consistent copy of store, spool, archive and images, taken while running, and its way back.
+"""Backup and restore: a consistent copy of store, spool, archive, images and reports, taken while running, and back.
 
 `copy_store` is called by the writing thread of the store owner, `restore` by the command line while there is no owner.
 """
@@ -14,6 +14,7 @@ from monitor.errors import BadInput, StoreError
 from monitor.ingest.spool import write_durably
 from monitor.store.database import FILE, Connection, copy_file, open_database, schema_version
 from monitor.store.media import FOLDER as MEDIA
+from monitor.store.reports import FOLDER as REPORTS
 
 MANIFEST = "backup.json"
 SALT = "user.salt"
@@ -48,12 +49,12 @@ def copy_store(con: Connection, data: Path, target: Path) -> dict[str, Any]:
     return {"schema_version": schema_version(con), "predictions": rows}
 
 
-def copy_media(data: Path, target: Path) -> None:
-    """The images, while new ones may come and old ones may go."""
-    for path in sorted((data / MEDIA).glob("??/*")):
+def copy_beside(data: Path, target: Path) -> None:
+    """The images and reports, while new ones may come and old ones may go."""
+    for path in sorted([*(data / MEDIA).glob("??/*"), *(data / REPORTS).glob("*")]):
         if path.name.endswith(".part"):
             continue
-        copy = target / MEDIA / path.parent.name / path.name
+        copy = target / path.relative_to(data)
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy)

@@ -138,11 +138,16 @@ def ask_for(con: Connection, body: AskFor, now: datetime) -> dict[str, Any]:
     if not _do(con, "select 1 from jobs where job = $job", job=body.job):
         known = ", ".join(name for (name,) in _do(con, "select job from jobs order by job"))
         raise NotFound(f"there is no job {body.job!r}; jobs are {known or 'none, as no scheduler has run yet'}")
-    waiting = _do(con, "select run from job_runs where job = $job and state = 'waiting'", job=body.job)
+    return {"run": wait_for(con, body.run, body.job, body.asked_by, now), "state": WAITING}
+
+
+def wait_for(con: Connection, run: str, job: str, asked_by: str, now: datetime) -> str:
+    """Have a job run as soon as a scheduler looks, which may know it as idle so far; returns the run that waits."""
+    waiting = _do(con, "select run from job_runs where job = $job and state = 'waiting'", job=job)
     if waiting:
-        return {"run": waiting[0][0], "state": WAITING}
-    _insert(con, body.run, body.job, naive(now), "page", body.asked_by, WAITING, naive(now), owner=None)
-    return {"run": body.run, "state": WAITING}
+        return str(waiting[0][0])
+    _insert(con, run, job, naive(now), "page", asked_by, WAITING, naive(now), owner=None)
+    return run
 
 
 def take(con: Connection, body: Take, now: datetime) -> dict[str, Any]:
