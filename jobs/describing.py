@@ -5,7 +5,7 @@ Used by `jobs/drift.py`. Images are described once, by their content; texts once
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from monitor.doors import OpenDoor
-from monitor.drift.profile import Profile, merge, profile_names, profile_numbers
+from monitor.drift.profile import Profile, profile_names, profile_numbers
+from monitor.drift.windows import together
 from monitor.errors import BadInput
 from monitor.features.describe import describe
 from monitor.features.images import describe_image
@@ -27,7 +28,7 @@ CARRIED = "event."
 """Before the names of features that events carry, so that they never stand for ours."""
 
 MOST_CARRIED = 50
-"""Carried features that are profiled, the most frequent ones of a page; all of them are kept with their row."""
+"""Carried features of each kind that are profiled; all of them are kept with their row."""
 
 HOUR = timedelta(hours=1)
 NUMBERS = tuple(name for name, feature in FEATURES.items() if feature.kind == "number")
@@ -46,6 +47,8 @@ class Hour:
     deployment: str
     start: datetime
     reference: str
+    own: bool = True
+    """Whether it is described for itself: its rows are kept only then, with the words of its own reference."""
 
     def of_it(self) -> dict[str, Any]:
         """The parameters of queries about it."""
@@ -57,31 +60,37 @@ def describe_hour(door: OpenDoor, hour: Hour, edges: Edges, vocabulary: frozense
     """Describe and profile an hour, and write both; returns the number of its predictions."""
     images = known_images(door, hour.of_it())
     place = {"source": hour.source, "deployment": hour.deployment, "hour": hour.start}
-    parts: dict[str, list[Profile]] = {}
+    pages: list[dict[str, Profile]] = []
     n = 0
     for number, rows in enumerate(_pages(door, hour)):
-        columns = columns_of(rows, images, vocabulary)
-        for feature, profile in profiles_of(columns, edges).items():
-            parts.setdefault(feature, []).append(profile)
+        columns = columns_of(rows, images, vocabulary, edges)
         n += len(rows)
-        door.write("drift-features", place | {"part": number, "table": as_stream(_feature_rows(rows, columns))})
-    whole = {feature: merge(of_pages) for feature, of_pages in sorted(parts.items())}
-    # a feature that a page does not have is missing in all rows of that page
-    profiles = profile_table((feature, replace(one, missing=n - one.n)) for feature, one in whole.items())
+        pages.append(profiles_of(columns, edges))
+        if hour.own:
+            door.write("drift-features", place | {"part": number, "table": as_stream(_feature_rows(rows, columns))})
+    profiles = profile_table(sorted(together(pages).items()))
     cell = {"reference": hour.reference, "n": n, "version": VERSION, "profiles": as_stream(profiles)}
     door.write("drift-cell", place | cell)
     return n
 
 
-def columns_of(rows: Sequence[Row], images: Mapping[str, Row], vocabulary: frozenset[str] | None) -> Columns:
-    """Every feature of predictions by its name, those that the events carry too; None where it is missing."""
+def columns_of(
+    rows: Sequence[Row], images: Mapping[str, Row], vocabulary: frozenset[str] | None, known: Edges | None = None
+) -> Columns:
+    """Every feature of predictions by its name, those that the events carry too; None where it is missing.
+
+    Of the latter those that the reference knows come first, then the most frequent ones. One that is a number there and
+    a text here, or the other way around, has another name.
+    """
     columns = describe(rows, images, vocabulary)
-    for carried in ("features_num", "features_str"):
+    for carried, kind in (("features_num", "number"), ("features_str", "text")):
         maps = [dict(row[carried] or ()) for row in rows]
-        frequent = Counter(name for one in maps for name in one).most_common(MOST_CARRIED)
-        for name, _ in frequent:
-            key = CARRIED + name
-            columns[f"{key} (text)" if key in columns else key] = [one.get(name) for one in maps]
+        counted = Counter(name for one in maps for name in one)
+        chosen = sorted(counted, key=lambda name: (CARRIED + name not in (known or {}), -counted[name], name))
+        for name in chosen[:MOST_CARRIED]:
+            key, values = CARRIED + name, [one.get(name) for one in maps]
+            other = known is not None and key in known and (known[key] is not None) != (kind == "number")
+            columns[f"{key} ({kind})" if other or key in columns else key] = values
     return columns
 
 
@@ -109,13 +118,17 @@ def profiles_of(columns: Columns, edges: Edges) -> dict[str, Profile]:
     return found
 
 
-def known_images(door: OpenDoor, window: Mapping[str, Any]) -> dict[str, Row]:
-    """What is known of the images of a window by their SHA-256; those that nobody described are described now."""
-    found = door.query("drift_images", **window)
-    known = {row["sha256"]: row for row in found if row["known"]}
+def known_images(door: OpenDoor, window: Mapping[str, Any], wanted: frozenset[str] | None = None) -> dict[str, Row]:
+    """What is known of the images of a window by their SHA-256, all or those that are `wanted`; those that nobody
+    described are described now.
+    """
+    known: dict[str, Row] = {}
     fresh: list[Row] = []
-    for row in found:
+    for row in _listed_images(door, window):
+        if wanted is not None and row["sha256"] not in wanted:
+            continue
         if row["known"]:
+            known[row["sha256"]] = row
             continue
         content = door.see(row["sha256"])
         if content is not None:  # it may still be sent
@@ -124,6 +137,13 @@ def known_images(door: OpenDoor, window: Mapping[str, Any]) -> dict[str, Row]:
             _keep_images(door, fresh, known)
     _keep_images(door, fresh, known)
     return {name: row for name, row in known.items() if not row["problem"]}
+
+
+def _listed_images(door: OpenDoor, window: Mapping[str, Any]) -> Iterator[Row]:
+    after = ""
+    while rows := door.query("drift_images", **window, after=after, limit=PAGE):
+        yield from rows
+        after = rows[-1]["sha256"]
 
 
 def _described(content: bytes) -> Row:
@@ -170,9 +190,7 @@ def _feature_rows(rows: Sequence[Row], columns: Columns) -> pa.Table:
         fields[name] = pa.array([row[column] for row in rows], pa.map_(pa.string(), kind))
     fields["image"] = pa.array([_first_image(row) for row in rows], pa.string())
     fields["wrong"] = pa.array([_wrong(row) for row in rows], pa.bool_())
-    fields["disliked"] = pa.array(
-        [None if row["feedback"] is None else row["feedback"] < 0 for row in rows], pa.bool_()
-    )
+    fields["disliked"] = pa.array([_disliked(row) for row in rows], pa.bool_())
     return pa.table(fields)
 
 

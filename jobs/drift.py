@@ -7,6 +7,7 @@ and got worse, 2 a mistake in what was asked or configured, 3 not all could be d
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -73,7 +74,7 @@ def drift_job(fleet: Fleet, asked: Range | None = None, tally: Tally | None = No
         for source in SOURCES:
             _keep_up(run, source, fleet, asked or Range(), done)
         run.say("drift", described=done.described, judged=done.judged, worse=done.alarms)
-        return f"{done.failed} hours could not be described; the log has the reasons" if done.failed else None
+        return f"{done.failed} hours or deployments failed; the log has the reasons" if done.failed else None
 
     return Job("drift", "describe, profile and judge what comes in and goes out", Schedule(every_s=300), work)
 
@@ -83,18 +84,31 @@ def _keep_up(run: Run, source: str, fleet: Fleet, asked: Range, tally: Tally) ->
     for wish in reversed(run.door.query("drift_wishes", source=source, waiting=True)):
         _grant(run, wish)
     for row in _deployments(run.door, source, asked):
-        meaning = automatic(source, row, datetime.now(UTC))
-        if meaning:
-            made = make(run.door, meaning)
-            run.say("pinned a reference", deployment=row["deployment"], name=meaning.name, version=made["version"])
+        with _alone(run, row["deployment"], tally):
+            meaning = automatic(source, row, datetime.now(UTC))
+            if meaning:
+                made = make(run.door, meaning)
+                run.say("pinned a reference", deployment=row["deployment"], name=meaning.name, version=made["version"])
     seen: set[tuple[str, str, datetime]] = set()
     while True:
         described = _describe(run, source, asked, tally, seen)
         for row in _deployments(run.door, source, asked):
-            if row["reference"]:
-                _judge(run, source, row, _rule(run.door, fleet, row["deployment"]), tally)
+            with _alone(run, row["deployment"], tally):
+                if row["reference"]:
+                    _judge(run, source, row, _rule(run.door, fleet, row["deployment"]), tally)
         if not described:
             return
+
+
+@contextmanager
+def _alone(run: Run, deployment: str, tally: Tally) -> Iterator[None]:
+    """What goes wrong with one deployment does not stop the others."""
+    try:
+        yield
+    except (WatchpointError, ValueError) as error:
+        tally.failed += 1
+        log.exception("drift of a deployment failed", deployment=deployment)
+        run.say("a deployment could not be judged", deployment=deployment, error=str(error))
 
 
 def _grant(run: Run, wish: dict[str, Any]) -> None:
@@ -125,7 +139,7 @@ def _describe(run: Run, source: str, asked: Range, tally: Tally, seen: set[tuple
             words = run.door.query("drift_words", reference=reference)
             edges = read_edges(run.door.table("drift_reference", reference=reference))
             known[reference] = edges, frozenset(one["word"] for one in words)
-        hour = Hour(source, row["deployment"], row["hour"], reference)
+        hour = Hour(source, row["deployment"], row["hour"], reference, own=row["own"])
         try:
             describe_hour(run.door, hour, *known[reference])
             tally.described += 1
@@ -140,10 +154,11 @@ def _describe(run: Run, source: str, asked: Range, tally: Tally, seen: set[tuple
 def _due(door: OpenDoor, source: str, asked: Range, seen: set[tuple[str, str, datetime]]) -> Iterator[dict[str, Any]]:
     """The next hours that are due; those of references belong to every range."""
     found = 0
-    for row in door.query("drift_backlog", source=source, version=VERSION, limit=10_000):
+    params = {"deployment": asked.deployment or None, "start": asked.start, "end": asked.end}
+    window = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in params.items()}
+    for row in door.query("drift_backlog", source=source, version=VERSION, limit=10_000, **_known(window)):
         key = (row["reference"], row["deployment"], row["hour"])
-        wanted = row["of_reference"] or asked.holds(row["deployment"], row["hour"])
-        if key in seen or not wanted:
+        if key in seen:
             continue
         seen.add(key)
         yield row
@@ -152,9 +167,13 @@ def _due(door: OpenDoor, source: str, asked: Range, seen: set[tuple[str, str, da
             return
 
 
+def _known(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
 def _judge(run: Run, source: str, row: dict[str, Any], rule: Rule, tally: Tally) -> None:
-    """Judge what is due of a deployment, once its reference is described as a whole."""
-    if row["due_of_reference"] and row["kind"] != "rolling":
+    """Judge what is due of a deployment, once what it is compared with is described as a whole."""
+    if row["due_of_reference"] or (row["days"] and row["due"]):
         return
     grounds = Grounds(run.door, source, row, rule)
     if row["starts"] and row["kind"] != "dataset" and row["reference_n"] != row["whole_n"]:

@@ -20,7 +20,11 @@ from monitor.drift.profile import Profile, edges_of, profile_names, profile_numb
 from monitor.errors import BadInput
 from monitor.features.describe import describe, learn_vocabulary
 from monitor.features.table import FEATURES
+from monitor.queries.drift_cells import BACK
 from monitor.store.profiles import as_stream, profile_table
+
+LEAST_ROWS = 100
+"""A deployment with fewer predictions has no reference yet."""
 
 SAMPLE = 5_000
 """Predictions that edges and vocabulary are learned from: some eighty in each of 64 bins."""
@@ -59,9 +63,10 @@ def automatic(source: str, row: dict[str, Any], now: datetime) -> Meaning | None
     """What a deployment should be compared with while nobody has said it: its first day, once that is over, then its
     first week. None where that is so already, or where it is too early. `row` is of `drift_deployments`.
     """
-    if row["reference"] and not row["automatic"]:
+    if (row["reference"] and not row["automatic"]) or row["n"] < LEAST_ROWS:
         return None
-    first, so_far = row["first_hour"], now - row["first_hour"]
+    first = max(row["first_hour"], (now - BACK).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
+    so_far = now - first
     span = WEEK if so_far >= ENOUGH else DAY
     if so_far < DAY + timedelta(hours=1) or (row["reference"] and row["ends"] - row["starts"] >= span):
         return None
@@ -78,6 +83,11 @@ def make(door: OpenDoor, meaning: Meaning) -> dict[str, Any]:
     Raises BadInput where it has no predictions.
     """
     start, end = _window(meaning)
+    if start < datetime.now(UTC) - BACK:
+        raise BadInput(
+            f"the window begins at {start:%Y-%m-%d %H:%M} UTC, more than {BACK.days} days ago: hours are described "
+            "as far back as that; choose a later one"
+        )
     window = {"start": start.isoformat(), "end": end.isoformat(), "source": meaning.source}
     window |= {"deployment": meaning.other or meaning.deployment}
     rows = door.query("drift_rows", **window, sample=SAMPLE)
@@ -87,7 +97,8 @@ def make(door: OpenDoor, meaning: Meaning) -> dict[str, Any]:
             f"{end:%Y-%m-%d %H:%M} UTC: choose a window in which it was asked"
         )
     vocabulary = learn_vocabulary(row["input_text"] for row in rows if row["input_text"])
-    images = known_images(door, window)
+    shown = frozenset(one["sha256"] for row in rows for one in row["media"] or () if one["sha256"])
+    images = known_images(door, window, shown)
     found = columns_of(rows, images, frozenset(vocabulary))
     edges: list[tuple[str, Profile]] = []
     for name, values in sorted(found.items()):

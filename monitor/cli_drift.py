@@ -37,8 +37,10 @@ def drift_reference(
 
     settings = load_settings()
     set_up_logs("warning", "drift")
-    if not (start or days or file):
-        raise BadInput("say what to compare with: --start and --end, --days, or --file")
+    if sum(map(bool, (start, days, file))) != 1:
+        raise BadInput("say what to compare with in one way: --start and --end, --days, or --file")
+    if of == deployment or (of and file):
+        raise BadInput("--of names another deployment, and goes with --start or --days")
     now = datetime.now(UTC)
     starts = parse_moment("start", start, now) if start else None
     ends = parse_moment("end", end, now) if start else None

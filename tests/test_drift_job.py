@@ -156,7 +156,7 @@ def test_quality_is_told_for_the_part_that_moved(here: Place) -> None:
     rows = {row["measure"]: row for row in here.query("drift_quality", deployment="hurt", **window)}
     assert rows["wrong"]["n"] > 80
     assert rows["wrong"]["bad"] / rows["wrong"]["n"] > 0.4 > 3 * rows["wrong"]["bad_before"] / rows["wrong"]["n_before"]
-    assert rows["wrong"]["against"] == "reference"
+    assert rows["wrong"]["against"] == "whole"  # the reference has no German
 
 
 def test_the_slice_that_a_shift_comes_from_is_named(tmp_path: Path) -> None:
@@ -213,6 +213,22 @@ def test_a_range_is_described_alone(tmp_path: Path) -> None:
         assert first.described == 7 + 1  # what the reference is made of, and the day
         assert windows(here, "one").keys() == {day(8)}
         assert here.work().described == DAYS - 8
+
+
+def test_a_feature_that_becomes_a_name_stops_nobody(tmp_path: Path) -> None:
+    with place(tmp_path) as here:
+        for name in ("mixed", "plain"):
+            events = []
+            for number in range(DAYS):
+                for hour in HOURS:
+                    tier: str | int = "gold" if number == 9 and hour == HOURS[1] else 1
+                    features = {"tier": tier} if name == "mixed" else {}
+                    events += [one | {"features": features} for one in asked(name, number, hour, ENGLISH, 0.0)]
+            here.send(events)
+        here.work()
+        assert windows(here, "plain").keys() == windows(here, "mixed").keys() == {day(8), day(9)}
+        found = ranking(here, "mixed")["event.tier"]
+        assert (found["kind"], found["missing_window"]) == ("number", 0.5)
 
 
 def test_darker_images_are_found_and_shown(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Parts of drift: where a feature moved to, what that did to quality, profiles on their way, references from files."""
 
 import importlib
+import math
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from typer.testing import CliRunner
 
 from jobs.references import Meaning, make_of_file
 from monitor.cli import cli
+from monitor.drift.judging import Pair, Rule, judge, null_band, strength
 from monitor.drift.profile import Category, Numeric, edges_of, merge, profile_names, profile_numbers
 from monitor.drift.quality import Compared, Counts, compare, verdict
 from monitor.drift.region import moved_to
+from monitor.drift.windows import side_by_side, together
 from monitor.errors import BadInput, ConfigError
 from monitor.fleet import load_fleet
 from monitor.records import Drift
@@ -25,7 +28,7 @@ VALUES = RNG.normal(size=2000)
 EDGES = edges_of(VALUES)
 
 
-@pytest.mark.parametrize("name", ["monitor.drift.region", "monitor.drift.quality"])
+@pytest.mark.parametrize("name", ["monitor.drift.region", "monitor.drift.quality", "monitor.drift.windows"])
 def test_every_example_in_a_docstring_is_right(name: str) -> None:
     import doctest
 
@@ -68,8 +71,16 @@ def test_where_values_went_missing_that_is_where_it_moved_to() -> None:
     assert moved_to(profile_names([]), profile_names(["a"])) is None
 
 
-def counts(bad: int, n: int, before: int, n_before: int, measure: str = "wrong", feature: str = "x") -> Counts:
-    return Counts(feature, measure, bad, n, before, n_before, "reference")
+def counts(
+    bad: int,
+    n: int,
+    before: int,
+    n_before: int,
+    measure: str = "wrong",
+    feature: str = "x",
+    against: str = "same",
+) -> Counts:
+    return Counts(feature, measure, bad, n, before, n_before, against)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +122,42 @@ def test_the_verdict_asks_for_quality_over_the_window_and_where_it_moved_most() 
     assert verdict(["steady", "too_few"], worse, "") == "steady"
     assert verdict(["too_few", "no_data"], [], "") == "too_few"
     assert verdict(["no_data"], [], "") == "no_data"
+    assert verdict(["steady"] + ["too_few"] * 40, [], "") == "too_few"
+
+
+@pytest.mark.parametrize(
+    ("against", "overall", "told"),
+    [("same", 150, "worse"), ("whole", 150, "unknown"), ("rest", 150, "unknown"), ("whole", 250, "worse")],
+)
+def test_a_part_that_was_always_harder_makes_no_alarm(against: str, overall: int, told: str) -> None:
+    everywhere = counts(overall, 1000, 175, 1000, feature="")
+    there = counts(170, 650, 175, 1000, against=against)
+    assert verdict(["moved"], compare([everywhere, there]), "x") == told
+
+
+def test_hours_are_put_together_whatever_features_they_have() -> None:
+    number, name = profile_numbers(np.arange(5.0), np.array([2.0])), profile_names(["gold", "gold", "silver"])
+    rows = profile_names(["a"] * 5), profile_names(["a"] * 3)
+    both = together([{"tier": number, "client": rows[0]}, {"tier": name, "client": rows[1]}, {"client": rows[1]}])
+    assert (both["tier"].n, both["tier"].missing) == (5, 6)  # a number more often than a name
+    assert (both["client"].n, both["client"].missing) == (11, 0)
+    old, new = side_by_side(both, {"other": rows[1]})["tier"]
+    assert (old.n, new.n, new.missing) == (5, 0, 3)
+
+
+def test_a_quiet_hour_does_not_blind_the_band() -> None:
+    hours = [profile_numbers(RNG.normal(size=200), EDGES) for _ in range(40)]
+    quiet = [profile_numbers(np.array([3.0, 3.1]), EDGES)]
+    assert null_band([*hours, *quiet], Rule()) == pytest.approx(null_band(hours, Rule()))
+    assert null_band(hours, Rule()) < 0.25
+
+
+def test_what_moved_is_ordered_by_how_far_it_is_beyond_what_calls_it() -> None:
+    gone = Pair("gone", profile_numbers(VALUES, EDGES), profile_numbers(np.full(500, np.nan), EDGES), math.nan)
+    small = Pair("small", profile_numbers(VALUES, EDGES), profile_numbers(VALUES + 0.4, EDGES), math.nan)
+    judged = {one.feature: one for one in judge([gone, small], Rule())}
+    assert judged["gone"].called_by == ("missing",)
+    assert strength(judged["gone"]) > strength(judged["small"]) > 1
 
 
 def test_profiles_come_back_from_the_table_as_they_were() -> None:
@@ -156,7 +203,10 @@ def test_a_file_can_be_the_reference(tmp_path: Path) -> None:
         assert (row["kind"], row["other"], row["n_learned"]) == ("dataset", "eval.parquet", len(rows))
         found = {row["feature"]: row for row in here.query("drift_ranking", deployment="one")}
         assert found["prompt_language"]["state"] == "moved"
-        assert found["event.client"]["state"] != "moved"
+        language = {"prompt_oov_share", "prompt_nonascii_share", "prompt_language", "prompt_type"}
+        shape = {f"prompt_{name}" for name in ("chars", "words", "letters_share", "upper_share", "punctuation_share")}
+        moved = {name for name, one in found.items() if one["state"] == "moved"}
+        assert moved <= language | shape  # not what the file knows nothing about
         assert found["event.client"]["n_reference"] == len(rows)
         window = {"start": day(9).isoformat(), "end": day(10).isoformat()}
         bins = here.query("drift_feature", deployment="one", feature="prompt_language", **window)

@@ -56,7 +56,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         with running_api(folder / "data", port), Reader(f"http://127.0.0.1:{port}") as made:
             process = _scheduler(folder, port)
             try:
-                wait_until(lambda: len(made.query("jobs")) == 2)  # whichever test comes first on this process
+                wait_until(lambda: len(made.query("jobs")) == 3)  # whichever test comes first on this process
                 yield made
             finally:
                 process.terminate()
@@ -90,7 +90,7 @@ def test_what_is_due_runs_once_for_each_slot(reader: Reader) -> None:
 
 def test_it_says_that_it_is_there_and_what_it_will_do(reader: Reader) -> None:
     jobs = reader.query("jobs").set_index("job")
-    assert list(jobs.index) == ["canary-colours", "retention"]
+    assert list(jobs.index) == ["canary-colours", "drift", "retention"]
     assert jobs["scheduler_here"].all()
     assert jobs.loc["retention", "schedule"] == "cron 17 0 * * * (UTC)"
     due: Any = jobs.loc["canary-colours", "next_at"]

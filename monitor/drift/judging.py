@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from monitor.drift.methods.table import METHODS, Found, Method
 from monitor.drift.profile import Category, Numeric, Profile, merge, without
 from monitor.drift.shares import moved_most
@@ -18,6 +20,9 @@ FAULTS = ("missing", "unseen")
 
 DIRECTION = "ks"
 """What `projections` compares along each direction of a vector."""
+
+QUIET = 0.25
+"""A part with less of the usual number of values is left out of the band: its effect is mostly noise."""
 
 LEAST_PARTS = 4
 
@@ -105,8 +110,23 @@ def judge(pairs: Sequence[Pair], rule: Rule) -> list[Judged]:
     return [_judged(pair, rule, found, q, level) for pair, found, q in zip(pairs, tests, adjusted, strict=True)]
 
 
+def strength(one: Judged) -> float:
+    """How far a feature is beyond what calls it: the largest of its effects by their thresholds; 0 where none is known.
+
+    Effects of methods with other scales, of missing values and of unseen names come into one order by it.
+    """
+    shares = [
+        one.effect / one.threshold,
+        abs(one.missing_window - one.missing_reference) / METHODS["missing"].threshold,
+        one.unseen / METHODS["unseen"].threshold,
+    ]
+    counted = [shares[0]] + [shares[at] for at, name in ((1, "missing"), (2, "unseen")) if name in one.called_by]
+    return max((share for share in counted if math.isfinite(share)), default=0.0)
+
+
 def null_band(parts: Sequence[Profile | tuple[Numeric, ...]], rule: Rule) -> float:
-    """The largest effect between one part and all others together; NaN for fewer than 4 parts with values.
+    """The largest effect between one part and all others together; NaN for fewer than 4 parts with values. Parts that
+    have less than a quarter of the usual number are left out.
 
     A window that differs no more from the reference than the hours or days of the reference do among themselves has
     not moved: traffic has its rhythm.
@@ -120,7 +140,8 @@ def null_band(parts: Sequence[Profile | tuple[Numeric, ...]], rule: Rule) -> flo
 
 
 def _band(parts: Sequence[Profile], method: Method) -> float:
-    filled = [part for part in parts if part.n]
+    usual = float(np.median([part.n for part in parts if part.n] or [0]))
+    filled = [part for part in parts if part.n and part.n >= QUIET * usual]
     if len(filled) < LEAST_PARTS:
         return math.nan
     total = merge(filled)

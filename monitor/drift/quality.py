@@ -8,7 +8,7 @@ feature went that moved most, each at 95 %: who asks for all needs no correction
 hypothesis testing and acceptance sampling, Technometrics 24:295).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from monitor.stats.intervals import CONFIDENCE, newcombe_difference
@@ -28,6 +28,13 @@ MEASURES = {
 OF_ANSWERS = ("wrong", "disliked")
 """Measures that can show that answers have held. That requests do not fail says nothing about their answers, and
 canaries ask the same as ever: what has moved is not among it."""
+
+AGAINST = {
+    "same": "the same part of the reference",
+    "whole": "the whole reference, which has hardly any there",
+    "rest": "the rest of the window, as no rows of the reference are left",
+}
+"""What bad outcomes are compared with. The rest of a window may always have been easier: it never makes an alarm."""
 
 VERDICTS = {
     "no_data": "nothing to judge",
@@ -50,7 +57,7 @@ class Counts:
     n: int
     bad_before: int
     n_before: int
-    against: str  # "reference", or "rest" of the window where the reference has no rows left
+    against: str  # of AGAINST
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +80,19 @@ class Compared:
 def compare(counts: Sequence[Counts]) -> list[Compared]:
     """Each measure of each feature with what it says, where both sides have anything.
 
-    >>> [one.state for one in compare([Counts("image_blank", "wrong", 45, 50, 60, 600, "reference")])]
+    >>> [one.state for one in compare([Counts("image_blank", "wrong", 45, 50, 60, 600, "same")])]
     ['worse']
     """
     known = [one for one in counts if one.n and one.n_before]
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(known))
     return [_compared(one, confidence) for one in known]
+
+
+def _alarming(one: Compared, risen: Collection[str]) -> bool:
+    """What has no like in the reference may just be harder: it is worse only if the whole window is no better."""
+    if one.state != "worse" or one.against == "rest":
+        return False
+    return one.against == "same" or one.measure in risen
 
 
 def _compared(one: Counts, confidence: float) -> Compared:
@@ -91,7 +105,7 @@ def _compared(one: Counts, confidence: float) -> Compared:
     return Compared(one.feature, one.measure, *shares, low, high, one.n, one.n_before, one.against, state)
 
 
-def verdict(states: Sequence[str], compared: Sequence[Compared], most: str) -> str:
+def verdict(states: list[str], compared: Sequence[Compared], most: str) -> str:
     """One of VERDICTS, from the states of all features of a window and the measures where they moved to.
 
     `most` is the feature that moved most; the feature '' stands for the whole window.
@@ -100,10 +114,12 @@ def verdict(states: Sequence[str], compared: Sequence[Compared], most: str) -> s
     'unknown'
     """
     if "moved" not in states:
-        if "steady" in states:
-            return "steady"
-        return "too_few" if "too_few" in states else "no_data"
-    if any(one.state == "worse" for one in compared):
+        blind = states.count("too_few")
+        if blind or "steady" in states:
+            return "too_few" if blind > states.count("steady") else "steady"
+        return "no_data"
+    risen = {one.measure for one in compared if not one.feature and one.difference > 0}
+    if any(_alarming(one, risen) for one in compared):
         return "worse"
     held = {(one.measure, one.feature) for one in compared if one.state == "held"}
     return "held" if any({(measure, ""), (measure, most)} <= held for measure in OF_ANSWERS) else "unknown"

@@ -61,7 +61,7 @@ def drift(ask: Ask, *, source: Source = "production") -> pa.Table:
             group by all
         ),
         moving as (
-            select r.deployment, list(r.feature order by effect desc) as moved,
+            select r.deployment, list(r.feature order by strength desc) as moved,
                 min((
                     select max(c.bucket)
                     from drift_changes c
@@ -219,7 +219,7 @@ def drift_ranking(
                 and bucket <= (select bucket from windows)
             group by all
         ) c on c.feature = r.feature and r.state = 'moved'
-        order by r.state = 'moved' desc, effect / threshold desc nulls last, r.feature
+        order by r.state = 'moved' desc, strength desc, r.feature
         """,
         source=source,
         deployment=deployment,

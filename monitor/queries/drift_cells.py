@@ -36,7 +36,7 @@ MEANT = """
 """References in force, with the deployment whose cells they are made of."""
 
 DUE = """
-    select m.reference, h.deployment, h.hour, h.n,
+    select m.reference, h.deployment, h.hour, h.n, m.deployment as whose, h.deployment = m.deployment as own,
         h.deployment = m.of_deployment and h.hour >= coalesce(m.starts, $floor)
             and h.hour < coalesce(m.ends, $floor) as of_reference
     from (
@@ -108,20 +108,37 @@ def drift_deployments(ask: Ask, *, source: Source = "production", version: Versi
 
 @query
 def drift_backlog(
-    ask: Ask, *, source: Source = "production", version: Version = VERSION, limit: Rows = 500
+    ask: Ask,
+    *,
+    source: Source = "production",
+    version: Version = VERSION,
+    deployment: Annotated[str, Field(max_length=256, description="only of this one; empty: all")] = "",
+    start: Moment | None = None,
+    end: Moment | None = None,
+    limit: Rows = 500,
 ) -> pa.Table:
-    """Hours that are to be described, those of references first, then the newest ones."""
+    """Hours that are to be described, those of references first, then the newest ones.
+
+    What a reference is made of belongs to every range. `own`: described for the deployment itself, not only because
+    another one is compared with it.
+    """
     return ask.sql(
         f"""
         with meant as ({MEANT}),
         due as ({DUE})
-        select reference, deployment, hour, n, of_reference, count(*) over () as all_due
+        select reference, deployment, hour, n, of_reference, own, count(*) over () as all_due
         from due
+        where ($deployment = '' or whose = $deployment)
+            and (of_reference or (($start::timestamp is null or hour >= $start::timestamp)
+                and ($end::timestamp is null or hour < $end::timestamp)))
         order by of_reference desc, hour desc, deployment, reference
         limit $limit
         """,
         source=source,
         version=version,
+        deployment=deployment,
+        start=start,
+        end=end,
         limit=limit,
         **limits(ask),
     )
@@ -175,7 +192,14 @@ def drift_rows(
 
 @query
 def drift_images(
-    ask: Ask, *, source: Source = "production", deployment: Deployment, start: Moment, end: Moment
+    ask: Ask,
+    *,
+    source: Source = "production",
+    deployment: Deployment,
+    start: Moment,
+    end: Moment,
+    after: Annotated[str, Field(max_length=64, description="the last SHA-256 of the page before")] = "",
+    limit: Rows = 10_000,
 ) -> pa.Table:
     """Images of predictions by their SHA-256, with what is known of them; `known` is false where nothing is yet."""
     raw = raw_relation(ask.con, start.replace(tzinfo=None), end.replace(tzinfo=None))
@@ -188,10 +212,12 @@ def drift_images(
         )
         select u.sha256, i.sha256 is not null as known, i.* exclude (sha256, described_at)
         from used u left join image_features i using (sha256)
-        where u.sha256 is not null
+        where u.sha256 > $after
         order by u.sha256
-        limit 10000
+        limit $limit
         """,
+        after=after,
+        limit=limit,
         start=start,
         end=end,
         deployment=deployment,

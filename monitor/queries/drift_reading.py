@@ -9,7 +9,8 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import Field
 
-from monitor.drift.profile import Profile, merge
+from monitor.drift.profile import Profile
+from monitor.drift.windows import together
 from monitor.errors import NotFound
 from monitor.features.table import FEATURES
 from monitor.queries.registry import Ask, Source
@@ -91,11 +92,11 @@ def cells(
 
 
 def merged(found: Sequence[tuple[datetime, str, Profile]]) -> dict[str, Profile]:
-    """One profile for each feature."""
-    parts: dict[str, list[Profile]] = defaultdict(list)
-    for _, feature, profile in found:
-        parts[feature].append(profile)
-    return {feature: merge(of_it) for feature, of_it in parts.items()}
+    """One profile for each feature; one that an hour does not have is missing in it."""
+    hours: dict[datetime, dict[str, Profile]] = defaultdict(dict)
+    for hour, feature, profile in found:
+        hours[hour][feature] = profile
+    return together(hours.values())
 
 
 def whole(ask: Ask, one: Meant, bucket: datetime, features: Sequence[str] = ()) -> dict[str, Profile]:

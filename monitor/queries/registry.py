@@ -106,7 +106,8 @@ def ask(name: str, params: Mapping[str, Any], by: Ask) -> pa.Table:
     values = {key: getattr(checked, key) for key in found.params.model_fields}
     for key in found.moments:
         values[key] = parse_moment(key, values[key], by.now) if values[key] is not None else None
-    if {"start", "end"} <= found.moments and values["start"] >= values["end"]:
+    window = [values[name] for name in ("start", "end") if name in found.moments and values[name] is not None]
+    if len(window) == 2 and window[0] >= window[1]:
         raise BadInput(f"{name}: start {values['start'].isoformat()} is not before end {values['end'].isoformat()}")
     return _in_utc(found.run(by, **values))
 

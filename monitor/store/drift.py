@@ -276,6 +276,12 @@ def meaning_problem(
     window = starts is not None and ends is not None
     if window and starts and ends and starts >= ends:
         return f"the window begins at {starts:%Y-%m-%d %H:%M} and ends at {ends:%Y-%m-%d %H:%M}: it must end later"
+    if (starts or ends) and not window:
+        return "a window needs both starts and ends"
+    if window and days is not None:
+        return "a window that stands still has no days: leave one of them out"
+    if kind == "dataset" and (window or days is not None):
+        return "a data set has no window and no days"
     if kind == "pinned" and not window:
         return "a pinned reference needs starts and ends"
     if kind == "rolling" and days is None:
@@ -357,12 +363,12 @@ def derive_changes(con: Connection, body: Changes, now: datetime) -> dict[str, A
                 select r.*
                 from drift_results r join drift_references f on f.id = r.reference
                 where r.source = $source and r.deployment = $deployment and grain_s = $grain_s
-                    and list_contains($judged::varchar[], state)
-                qualify row_number() over (partition by feature, bucket order by f.version desc) = 1
+                qualify f.version = max(f.version) over (partition by bucket)
             ),
             steps as (
                 select *, lag(state) over (partition by feature order by bucket) as before
                 from told
+                where list_contains($judged::varchar[], state)
             )
             select source, deployment, grain_s, feature, bucket, state, before, reference, effect, low, high, q,
                 n_window

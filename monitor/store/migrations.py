@@ -227,7 +227,7 @@ MIGRATIONS = (
             effect double, low double, high double, p double, q double, expected double, band double,
             threshold double not null, n_reference bigint not null, n_window bigint not null,
             missing_reference double, missing_window double, unseen double, state varchar not null,
-            called_by varchar[] not null, smallest double, moved_at varchar, moved_reference double,
+            called_by varchar[] not null, smallest double, strength double, moved_at varchar, moved_reference double,
             moved_window double, effects map(varchar, double) not null
         );
         create table drift_changes (
