@@ -18,7 +18,7 @@ from monitor.client.reader import Reader
 from monitor.errors import BadInput
 from monitor.ui import cards, comparison, detail, rejects, text, window
 from monitor.ui.data import FRESH_S, ask
-from monitor.ui.pages import BENCHMARKS, CANARIES, FLEET, HEALTH, JOBS, PAGES, REJECTED, REQUESTS, PageRecord
+from monitor.ui.pages import BENCHMARKS, CANARIES, DRIFT, FLEET, HEALTH, JOBS, PAGES, REJECTED, REQUESTS, PageRecord
 from tests.conftest import ROOT, free_port, running_api, wait_until
 from tests.serving import STREAMLIT, UVICORN, serve_pages
 
@@ -85,6 +85,7 @@ WITH_THE_DEMO = (
     Expected(HEALTH, {"start": "-14d", "tab": "States"}, echarts_chart=1, dataframe=1, widgets=8),
     Expected(REQUESTS, {"start": "-14d"}, dataframe=1, widgets=10),
     Expected(CANARIES, table=3, widgets=4),
+    Expected(DRIFT, echarts_chart=3, widgets=3),
     Expected(BENCHMARKS, widgets=2),
     Expected(JOBS, widgets=2),
     Expected(REJECTED, {"start": "-14d"}, widgets=4),

@@ -13,6 +13,8 @@ SERIES_DARK = ("#56B4E9", "#F28E2B", "#3DDC97", "#F5A6D3", "#F0E442", "#8E7CF8")
 THRESHOLD = "#D1495B"  # what an SLO promises
 REFERENCE = "#8A93A0"  # the usual range: the same window a day or a week earlier
 DEPLOY = "#7C8794"  # a checkpoint was deployed
+MOVED, FAR = "#B5399C", "#7A1768"  # a feature moved, and far
+MOVED_AREA = "rgba(181,57,156,0.12)"
 
 STATE_COLOURS = {"ok": "#0F8A5F", "warn": "#C77700", "alert": "#D1495B", "no_data": "#7C8794"}
 

@@ -19,6 +19,7 @@ EACH = 6
 """Fewer groups where there are not so many values for each."""
 
 OTHER = "(other)"
+TINY = 1e-300
 
 
 class Table(NamedTuple):
@@ -127,6 +128,8 @@ def number(value: float) -> str:
     >>> number(12345.0), number(0.123456), number(2.5e9)
     ('12345', '0.1235', '2.5e+09')
     """
+    if abs(value) < TINY:  # the cut just below a 0
+        value = 0.0
     return str(int(value)) if value == int(value) and abs(value) < 1e6 else f"{value:.4g}"
 
 

@@ -72,6 +72,12 @@ class Answers:
                 self._kept.popitem(last=False)
         return answer
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Ask anew what these queries say."""
+        gone = set(names)
+        with self._lock:
+            self._kept = OrderedDict((one, kept) for one, kept in self._kept.items() if one.name not in gone)
+
     def close(self) -> None:
         self._pool.shutdown(wait=False)
         self.reader.close()
@@ -96,6 +102,11 @@ def load(question: Ask) -> pd.DataFrame:
 def prepare(questions: Iterable[Ask]) -> None:
     """Fetch what the page is going to load, side by side."""
     _answers(load_settings().api).prepare(questions)
+
+
+def forget(*names: str) -> None:
+    """Somebody has just changed what these queries say."""
+    _answers(load_settings().api).forget(names)
 
 
 def records(answer: pd.DataFrame) -> list[dict[str, Any]]:

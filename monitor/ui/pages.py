@@ -8,6 +8,7 @@ import streamlit as st
 from monitor.ui import cards, comparison, detail, firststart, rejects, requestlist, states  # noqa: F401  loaded at start
 from monitor.ui.benchmarks import comparing, evaluations, opened, overview  # noqa: F401  loaded at start
 from monitor.ui.canaries import detail as canary  # noqa: F401  loaded at start
+from monitor.ui.drift import detail as drift  # noqa: F401  loaded at start
 from monitor.ui.jobs import history, table  # noqa: F401  loaded at start
 from monitor.ui.probe import ask, batch, load, runs  # noqa: F401  loaded at start
 
@@ -45,6 +46,13 @@ CANARIES = PageRecord(
     ":material/flutter_dash:",
     "Whether deployments still answer known prompts as before, and what changed since when.",
 )
+DRIFT = PageRecord(
+    "pages/ops/drift.py",
+    "drift",
+    "Drift",
+    ":material/moving:",
+    "What changed in prompts, images and answers, whether it matters, and which requests show it.",
+)
 BENCHMARKS = PageRecord(
     "pages/ops/benchmarks.py",
     "benchmarks",
@@ -66,7 +74,7 @@ REJECTED = PageRecord(
     "pages/ops/rejected.py", "rejected", "Rejected", ":material/block:", "Events that the door refused, and why."
 )
 
-PAGES = (FLEET, HEALTH, CANARIES, BENCHMARKS, REQUESTS, PROBE, JOBS, REJECTED)
+PAGES = (FLEET, HEALTH, CANARIES, DRIFT, BENCHMARKS, REQUESTS, PROBE, JOBS, REJECTED)
 
 
 def navigation() -> st.Page:
